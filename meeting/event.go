@@ -13,12 +13,18 @@ const (
 	NoShow            EventType = "meeting.no_show"
 	Started           EventType = "meeting.started"
 	ParticipantJoined EventType = "meeting.participant_joined"
+	ParticipantLeft   EventType = "meeting.participant_left"
 	Ended             EventType = "meeting.ended"
 	NotesReady        EventType = "meeting.notes_ready"
 	NotesUpdated      EventType = "meeting.notes_updated"
 	TranscriptReady   EventType = "meeting.transcript_ready"
 	RecordingReady    EventType = "meeting.recording_ready"
 )
+
+// Own is the provider of an event in Debrief's own format whose sender names no
+// platform. The IDs in it are the sender's own, so they count only together
+// with ProviderAccountID, which names the sender.
+const Own = "debrief"
 
 // Event is what one delivery, or one part of it, says about one meeting. Every
 // field but Type and DedupeKey may be empty: platforms differ in what they tell.
@@ -32,7 +38,7 @@ type Event struct {
 	// IsTest marks a platform's test event.
 	IsTest bool `json:"is_test,omitempty"`
 
-	Provider          string `json:"provider,omitempty"`            // zoom, debrief, …
+	Provider          string `json:"provider,omitempty"`            // zoom, …; see Own
 	ProviderEventType string `json:"provider_event_type,omitempty"` // the platform's own name
 	ProviderAccountID string `json:"provider_account_id,omitempty"`
 
@@ -88,6 +94,8 @@ type Keys struct {
 	JoinURL            string `json:"join_url,omitempty"`
 	BookingUID         string `json:"booking_uid,omitempty"`
 	PreviousBookingUID string `json:"previous_booking_uid,omitempty"`
+	// PreviousStart is the start that the occurrence had before it was moved.
+	PreviousStart time.Time `json:"previous_start,omitzero"`
 }
 
 // Person is someone by name and e-mail address; either may be missing.

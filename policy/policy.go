@@ -1,0 +1,110 @@
+package policy
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Operation is what a tool does.
+type Operation string
+
+// The operations. Archive exists for undo alone.
+const (
+	Read    Operation = "read"
+	Create  Operation = "create"
+	Update  Operation = "update"
+	Archive Operation = "archive"
+)
+
+// Tool is one operation on one CRM object type. Its text form is
+// "<object>.<operation>", such as "deal.create".
+type Tool struct {
+	// Object is the object type's singular name (contact, company, deal,
+	// ticket, note, task, meeting, owner), or a custom object's type name.
+	Object    string
+	Operation Operation
+}
+
+// String returns the tool's text form.
+func (t Tool) String() string { return t.Object + "." + string(t.Operation) }
+
+// Title is the tool's name for people, such as "Create Deal".
+func (t Tool) Title() string {
+	return capital(string(t.Operation)) + " " + capital(strings.ReplaceAll(t.Object, "_", " "))
+}
+
+func capital(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
+
+// ParseTool reads a tool's text form. It fails with a sentence that names what
+// was wrong; whether such an object type exists is not its business.
+func ParseTool(s string) (Tool, error) {
+	object, operation, found := cutLast(s, ".")
+	t := Tool{Object: object, Operation: Operation(operation)}
+	if !found || object == "" {
+		return Tool{}, fmt.Errorf("%q is not a tool: write <object>.<operation>, such as deal.create", s)
+	}
+	switch t.Operation {
+	case Read, Create, Update, Archive:
+		return t, nil
+	default:
+		return Tool{}, fmt.Errorf("%q is not a tool: the operation is read, create or update, not %q", s, operation)
+	}
+}
+
+func cutLast(s, sep string) (before, after string, found bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
+}
+
+// Permission says whether a tool may be used. The zero value denies.
+type Permission string
+
+// The permissions, from the strictest to the most open.
+const (
+	Deny  Permission = "deny"
+	Ask   Permission = "ask"
+	Allow Permission = "allow"
+)
+
+// ParsePermission reads deny, ask or allow.
+func ParsePermission(s string) (Permission, error) {
+	switch p := Permission(s); p {
+	case Deny, Ask, Allow:
+		return p, nil
+	default:
+		return Deny, fmt.Errorf("%q is not a permission: it is deny, ask or allow", s)
+	}
+}
+
+// Stricter returns the stricter of two permissions; anything unknown denies.
+func Stricter(a, b Permission) Permission {
+	if rank(a) <= rank(b) {
+		return normal(a)
+	}
+	return normal(b)
+}
+
+func rank(p Permission) int {
+	switch p {
+	case Allow:
+		return 2
+	case Ask:
+		return 1
+	default:
+		return 0
+	}
+}
+
+func normal(p Permission) Permission {
+	if rank(p) == 0 {
+		return Deny
+	}
+	return p
+}

@@ -1,0 +1,290 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/debriefhq/debrief/vault"
+)
+
+// DeliveryState is the verdict on a delivery.
+type DeliveryState string
+
+// The states of a delivery.
+const (
+	DeliveryReceived      DeliveryState = "received"      // stored, not understood yet
+	DeliveryUnderstood    DeliveryState = "understood"    // its events stand in their meetings
+	DeliveryUnprocessable DeliveryState = "unprocessable" // genuine, but not what Debrief can use
+	DeliveryExcluded      DeliveryState = "excluded"      // not wanted: its content was dropped
+	DeliveryUnrouted      DeliveryState = "unrouted"      // of an account that nobody connected
+)
+
+// Delivery is one received webhook, without its body: see [Store.Body].
+type Delivery struct {
+	ID       uuid.UUID `json:"id"`
+	SourceID uuid.UUID `json:"source_id"`
+	// Platform is the source's.
+	Platform string `json:"platform"`
+	// OrganizationID is nil for one of an installation's source that is not
+	// routed yet.
+	OrganizationID *uuid.UUID        `json:"organization_id,omitempty"`
+	DedupeKey      string            `json:"dedupe_key"`
+	ReceivedAt     time.Time         `json:"received_at"`
+	Headers        map[string]string `json:"headers,omitempty"`
+	Size           int               `json:"size_bytes"`
+	HasBody        bool              `json:"has_body"`
+	State          DeliveryState     `json:"state"`
+	Reason         string            `json:"reason,omitempty"`
+	Attempts       int               `json:"attempts"`
+	UnderstoodAt   *time.Time        `json:"understood_at,omitempty"`
+	// MeetingIDs are the meetings that it told of.
+	MeetingIDs []uuid.UUID `json:"meeting_ids,omitempty"`
+}
+
+// NewDelivery is a webhook whose signature was verified.
+type NewDelivery struct {
+	Source     Source
+	DedupeKey  string // see [Store.InsertDelivery]; at most 512 bytes
+	Body       []byte
+	Header     http.Header
+	ReceivedAt time.Time
+	// State and Reason are the verdict, where it is known at once; the zero
+	// State means received. An excluded delivery is stored without its body.
+	State  DeliveryState
+	Reason string
+}
+
+// keptHeaders are the only ones that are stored: what tells deliveries apart and
+// helps to understand them. Signatures, authorization and cookies never are.
+var keptHeaders = []string{ //nolint:gochecknoglobals // a list, never changed
+	"Content-Type", "Content-Encoding", "User-Agent", "Webhook-Id", "Webhook-Timestamp",
+	"X-Zm-Request-Timestamp", "X-Zm-Request-Id", "X-Zm-Trackingid",
+}
+
+const maxHeader = 256
+
+func keep(h http.Header) map[string]string {
+	kept := map[string]string{}
+	for _, name := range keptHeaders {
+		v := h.Get(name)
+		if v == "" {
+			continue
+		}
+		raw := make([]byte, 0, min(len(v), maxHeader))
+		for _, c := range []byte(v) {
+			if c >= ' ' && c < 0x7f && len(raw) < maxHeader {
+				raw = append(raw, c)
+			}
+		}
+		kept[http.CanonicalHeaderKey(name)] = string(raw)
+	}
+	return kept
+}
+
+func bodyPlace(id uuid.UUID) string    { return "deliveries.sealed_body:" + id.String() }
+func bodyKeyPlace(id uuid.UUID) string { return "deliveries.body_key:" + id.String() }
+
+// InsertDelivery stores a delivery, sealed, in one round trip, and says whether
+// it was new: one of the same source with the same dedupe key and the same body
+// stands already otherwise. When it returns nil, the delivery is committed.
+func (s *Store) InsertDelivery(ctx context.Context, n NewDelivery) (id uuid.UUID, inserted bool, err error) {
+	sourceKey, err := s.dataKey(ctx, s.pool, &n.Source.dataKeyID)
+	if err != nil {
+		return uuid.Nil, false, fmt.Errorf("storing a delivery: %w", err)
+	}
+	id = newID()
+	var sealed, wrapped []byte
+	var wrappedBy *uuid.UUID
+	if n.State == "" {
+		n.State = DeliveryReceived
+	}
+	if n.State != DeliveryExcluded {
+		key, err := vault.NewDataKey()
+		if err != nil {
+			return uuid.Nil, false, fmt.Errorf("storing a delivery: %w", err)
+		}
+		if sealed, err = key.Seal(n.Body, bodyPlace(id)); err != nil {
+			return uuid.Nil, false, fmt.Errorf("storing a delivery: %w", err)
+		}
+		if wrapped, err = sourceKey.WrapKey(key, bodyKeyPlace(id)); err != nil {
+			return uuid.Nil, false, fmt.Errorf("storing a delivery: %w", err)
+		}
+		wrappedBy = &n.Source.dataKeyID
+	}
+	headers, err := json.Marshal(keep(n.Header))
+	if err != nil {
+		return uuid.Nil, false, fmt.Errorf("encoding the headers of a delivery: %w", err)
+	}
+	tag, err := s.pool.Exec(ctx, `
+		insert into deliveries (id, source_id, organization_id, dedupe_key, body_mac, received_at, headers, size_bytes,
+		                        body_key, wrapped_by, sealed_body, state, reason)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+		on conflict (source_id, dedupe_key, body_mac) do nothing`,
+		id, n.Source.ID, n.Source.OrganizationID, n.DedupeKey, sourceKey.MAC(n.Body), n.ReceivedAt, headers, len(n.Body),
+		wrapped, wrappedBy, sealed, string(n.State), n.Reason)
+	if err != nil {
+		return uuid.Nil, false, fmt.Errorf("storing a delivery: %w", err)
+	}
+	if tag.RowsAffected() == 0 {
+		return uuid.Nil, false, nil
+	}
+	return id, true, nil
+}
+
+// deliveryColumns of deliveries d joined with sources s.
+const deliveryColumns = `d.id, d.source_id, s.platform, d.organization_id, d.dedupe_key, d.received_at, d.headers, d.size_bytes,
+	d.sealed_body is not null, d.state, d.reason, d.attempts, d.understood_at`
+
+func scanDelivery(row pgx.Row, more ...any) (Delivery, error) {
+	var d Delivery
+	var headers []byte
+	to := append([]any{&d.ID, &d.SourceID, &d.Platform, &d.OrganizationID, &d.DedupeKey, &d.ReceivedAt, &headers, &d.Size,
+		&d.HasBody, &d.State, &d.Reason, &d.Attempts, &d.UnderstoodAt}, more...)
+	if err := row.Scan(to...); err != nil {
+		return Delivery{}, notFound(err, "reading a delivery")
+	}
+	if err := json.Unmarshal(headers, &d.Headers); err != nil {
+		return Delivery{}, fmt.Errorf("decoding the headers of delivery %s: %w", d.ID, err)
+	}
+	return d, nil
+}
+
+// ClaimDeliveries takes up to limit deliveries that are received and due, the
+// longest due first. A claim is a lease: who has not settled it after half a
+// minute, or died, loses it to the next; the lease doubles with each attempt, up
+// to a quarter of an hour, so that one that can't be understood for now does not
+// crowd out the others. Claims of several processes never overlap.
+func (s *Store) ClaimDeliveries(ctx context.Context, limit int) ([]Delivery, error) {
+	rows, err := s.pool.Query(ctx, `
+		with due as materialized (
+		  select id from deliveries where state = 'received' and next_attempt_at <= now()
+		  order by next_attempt_at limit $1 for update skip locked)
+		update deliveries d set attempts = d.attempts + 1,
+		  next_attempt_at = now() + least(interval '15 minutes', interval '30 seconds' * 2 ^ least(d.attempts, 10))
+		from due, sources s where d.id = due.id and s.id = d.source_id
+		returning `+deliveryColumns, limit)
+	if err != nil {
+		return nil, fmt.Errorf("claiming deliveries: %w", err)
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (Delivery, error) { return scanDelivery(row) })
+}
+
+// Body returns what was received, byte for byte, or [ErrErased] if it was
+// dropped or erased.
+func (s *Store) Body(ctx context.Context, id uuid.UUID) ([]byte, error) {
+	var sealed, wrapped []byte
+	var wrappedBy *uuid.UUID
+	err := s.pool.QueryRow(ctx, `select sealed_body, body_key, wrapped_by from deliveries where id = $1`, id).Scan(&sealed, &wrapped, &wrappedBy)
+	if err := notFound(err, "reading the body of a delivery"); err != nil {
+		return nil, err
+	}
+	if sealed == nil || wrapped == nil {
+		return nil, fmt.Errorf("reading the body of delivery %s: %w", id, ErrErased)
+	}
+	key, err := s.bodyKey(ctx, s.pool, id, wrapped, wrappedBy)
+	if err != nil {
+		return nil, fmt.Errorf("reading the body of delivery %s: %w", id, err)
+	}
+	body, err := key.Open(sealed, bodyPlace(id))
+	if err != nil {
+		return nil, fmt.Errorf("reading the body of delivery %s: %w", id, err)
+	}
+	return body, nil
+}
+
+func (s *Store) bodyKey(ctx context.Context, q querier, id uuid.UUID, wrapped []byte, wrappedBy *uuid.UUID) (*vault.DataKey, error) {
+	owner, err := s.dataKey(ctx, q, wrappedBy)
+	if err != nil {
+		return nil, err
+	}
+	return owner.UnwrapKey(wrapped, bodyKeyPlace(id))
+}
+
+// SettleDelivery gives a received delivery its verdict, where that is not
+// "understood". One that has a verdict already keeps it.
+func (s *Store) SettleDelivery(ctx context.Context, id uuid.UUID, state DeliveryState, reason string) error {
+	_, err := s.pool.Exec(ctx, `
+		update deliveries set state = $2::text, reason = $3,
+		  sealed_body = case when $2::text = 'excluded' then null else sealed_body end,
+		  body_key = case when $2::text = 'excluded' then null else body_key end
+		where id = $1 and state = 'received'`, id, string(state), reason)
+	if err != nil {
+		return fmt.Errorf("settling delivery %s: %w", id, err)
+	}
+	return nil
+}
+
+// RetryDelivery has a delivery looked at again: after a mapping was corrected,
+// or to see that nothing changes. One whose body was dropped can't be.
+func (s *Store) RetryDelivery(ctx context.Context, id uuid.UUID) error {
+	tag, err := s.pool.Exec(ctx, `
+		update deliveries set state = 'received', reason = '', attempts = 0, next_attempt_at = now()
+		where id = $1 and sealed_body is not null`, id)
+	if err != nil {
+		return fmt.Errorf("retrying delivery %s: %w", id, err)
+	}
+	if tag.RowsAffected() == 0 {
+		return fmt.Errorf("retrying delivery %s: it is not there, or its body was dropped: %w", id, ErrNotFound)
+	}
+	return nil
+}
+
+// DeliveryByID returns one delivery with the meetings that it told of.
+func (s *Store) DeliveryByID(ctx context.Context, id uuid.UUID) (Delivery, error) {
+	var meetings []uuid.UUID
+	d, err := scanDelivery(s.pool.QueryRow(ctx, selectDelivery+` where d.id = $1`, id), &meetings)
+	d.MeetingIDs = meetings
+	return d, err
+}
+
+const selectDelivery = `
+	select ` + deliveryColumns + `,
+	       array(select distinct e.meeting_id from events e where e.delivery_id = d.id order by 1)
+	from deliveries d join sources s on s.id = d.source_id`
+
+// DeliveryFilter selects deliveries. Zero fields select all.
+type DeliveryFilter struct {
+	OrganizationID uuid.UUID
+	SourceID       uuid.UUID
+	MeetingID      uuid.UUID
+	State          DeliveryState
+	// Before pages back: deliveries received earlier only.
+	Before time.Time
+	// Limit bounds the page; 0 means 50, at most 1,000.
+	Limit int
+}
+
+// Deliveries lists what was received, newest first.
+func (s *Store) Deliveries(ctx context.Context, f DeliveryFilter) ([]Delivery, error) {
+	if f.Limit <= 0 {
+		f.Limit = 50
+	}
+	rows, err := s.pool.Query(ctx, selectDelivery+`
+		where ($1::uuid is null or d.organization_id = $1) and ($2::uuid is null or d.source_id = $2)
+		  and ($3 = '' or d.state = $3) and ($4::timestamptz is null or d.received_at < $4)
+		  and ($5::uuid is null or exists (select from events e where e.delivery_id = d.id and e.meeting_id = $5))
+		order by d.received_at desc, d.id desc limit $6`,
+		nullID(f.OrganizationID), nullID(f.SourceID), string(f.State), nullTime(f.Before), nullID(f.MeetingID), min(f.Limit, 1000))
+	if err != nil {
+		return nil, fmt.Errorf("listing deliveries: %w", err)
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (Delivery, error) {
+		var meetings []uuid.UUID
+		d, err := scanDelivery(row, &meetings)
+		d.MeetingIDs = meetings
+		return d, err
+	})
+}
+
+func nullTime(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}

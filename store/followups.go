@@ -1,0 +1,706 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/debriefhq/debrief/policy"
+	"github.com/debriefhq/debrief/vault"
+)
+
+// Next is what a follow-up has to do next, as Postgres knows it.
+type Next string
+
+// What a follow-up does next.
+const (
+	NextGather Next = "gather" // more is usually still to come: wait, until Look.Until at most
+	NextPlan   Next = "plan"   // the meeting says something that no round has planned
+	NextWrite  Next = "write"  // Look.Ready can be written
+	NextAnswer Next = "answer" // people have to answer Look.Pending
+	NextPause  Next = "pause"  // its connection has to come back
+	NextDone   Next = "done"   // nothing is left
+)
+
+// How long a follow-up lets a meeting settle, so that events that come together
+// are planned together, and how long it waits for notes unless told otherwise.
+const (
+	settleFor        = 2 * time.Second
+	settleAtMost     = 30 * time.Second
+	defaultNotesWait = 15 * time.Minute
+	defaultTTL       = 7 * 24 * time.Hour
+)
+
+// Look is what a follow-up sees when it looks: IDs and times, no words.
+type Look struct {
+	Next           Next              `json:"next"`
+	Round          int               `json:"round"`
+	MeetingVersion int64             `json:"meeting_version"`
+	Until          time.Time         `json:"until,omitzero"` // end of gathering, or the next deadline of a question
+	Ready          []ReadyAction     `json:"ready,omitempty"`
+	Pending        []PendingQuestion `json:"pending,omitempty"`
+	// TemporalDecisions says whether the organization lets people decide in the
+	// Temporal UI.
+	TemporalDecisions bool `json:"temporal_decisions,omitempty"`
+}
+
+// ReadyAction can be written now.
+type ReadyAction struct {
+	ID    uuid.UUID `json:"id"`
+	Title string    `json:"title"`
+}
+
+// PendingQuestion waits for an answer.
+type PendingQuestion struct {
+	ApprovalID uuid.UUID `json:"approval_id"`
+	Title      string    `json:"title"`
+	ExpiresAt  time.Time `json:"expires_at"`
+}
+
+// LookAt says what the follow-up of a meeting has to do next. First it settles
+// what time or others have settled: questions past their deadline expire, those
+// of tools that are denied by now are withdrawn, and what depended on something
+// that will not happen is asked again without it, or skipped. All in one
+// transaction; looking twice changes nothing.
+func (s *Store) LookAt(ctx context.Context, organizationID, meetingID uuid.UUID) (Look, error) {
+	var look Look
+	err := s.inTx(ctx, func(tx pgx.Tx) error {
+		var err error
+		look, err = s.lookAt(ctx, tx, organizationID, meetingID)
+		return err
+	})
+	if err != nil {
+		return Look{}, fmt.Errorf("looking at the follow-up of meeting %s: %w", meetingID, err)
+	}
+	return look, nil
+}
+
+// followUp is the row, locked, with what it is judged by.
+type followUp struct {
+	organizationID, meetingID uuid.UUID
+	state                     string
+	round                     int
+	plannedVersion            int64
+	replan                    bool
+	connectionID              *uuid.UUID
+	pausedSince               *time.Time
+
+	version     int64
+	hasNotes    bool
+	firstWordAt *time.Time
+	updatedAt   time.Time
+	mergedInto  *uuid.UUID
+	dataKeyID   *uuid.UUID
+	settings    Settings
+	now         time.Time
+}
+
+func (f *followUp) origin() Origin { return Origin{Kind: "meeting", ID: f.meetingID} }
+
+// lockFollowUp makes the row if it isn't there, locks it, and reads what else
+// there is to know.
+func (s *Store) lockFollowUp(ctx context.Context, tx pgx.Tx, organizationID, meetingID uuid.UUID) (*followUp, error) {
+	if _, err := tx.Exec(ctx, `
+		insert into follow_ups (meeting_id, organization_id)
+		select id, organization_id from meetings where organization_id = $1 and id = $2
+		on conflict do nothing`, organizationID, meetingID); err != nil {
+		return nil, fmt.Errorf("opening the follow-up: %w", err)
+	}
+	f := &followUp{organizationID: organizationID, meetingID: meetingID}
+	var settings []byte
+	err := tx.QueryRow(ctx, `
+		select f.state, f.round, f.planned_version, f.replan, f.connection_id, f.paused_since,
+		       m.version, m.has_notes, m.first_word_at, m.updated_at, m.merged_into, m.data_key_id, o.settings, now()
+		from follow_ups f
+		join meetings m on m.id = f.meeting_id
+		join organizations o on o.id = f.organization_id
+		where f.organization_id = $1 and f.meeting_id = $2
+		for update of f`, organizationID, meetingID).Scan(
+		&f.state, &f.round, &f.plannedVersion, &f.replan, &f.connectionID, &f.pausedSince,
+		&f.version, &f.hasNotes, &f.firstWordAt, &f.updatedAt, &f.mergedInto, &f.dataKeyID, &settings, &f.now)
+	if err := notFound(err, "reading the follow-up"); err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(settings, &f.settings); err != nil {
+		return nil, fmt.Errorf("decoding the organization's settings: %w", err)
+	}
+	return f, nil
+}
+
+func (s *Store) lookAt(ctx context.Context, tx pgx.Tx, organizationID, meetingID uuid.UUID) (Look, error) {
+	f, err := s.lockFollowUp(ctx, tx, organizationID, meetingID)
+	if err != nil {
+		return Look{}, err
+	}
+	look := Look{Round: f.round, MeetingVersion: f.version, TemporalDecisions: f.settings.TemporalDecisions}
+	if f.mergedInto != nil || f.firstWordAt == nil || f.dataKeyID == nil {
+		look.Next = NextDone
+		return look, nil
+	}
+	actions, err := s.reconcile(ctx, tx, f)
+	if err != nil {
+		return Look{}, err
+	}
+	if paused, err := s.stillPaused(ctx, tx, f); err != nil || paused {
+		look.Next = NextPause
+		return look, err
+	}
+	if f.version > f.plannedVersion {
+		if until := f.gatherUntil(); f.now.Before(until) {
+			look.Next, look.Until = NextGather, until
+			return look, nil
+		}
+		look.Next = NextPlan
+		return look, nil
+	}
+	if f.replan {
+		look.Next = NextPlan
+		return look, nil
+	}
+	byID := map[uuid.UUID]Action{}
+	for _, a := range actions {
+		byID[a.ID] = a
+	}
+	for _, a := range actions {
+		// An action that is still being written belongs to a process that died:
+		// the gate looks before it sends again.
+		if a.State != ActionReady && a.State != ActionWriting {
+			continue
+		}
+		if !slices.ContainsFunc(a.DependsOn, func(id uuid.UUID) bool { return !byID[id].State.Settled() }) {
+			look.Ready = append(look.Ready, ReadyAction{ID: a.ID, Title: a.Tool.Title()})
+		}
+	}
+	if look.Pending, err = pendingQuestions(ctx, tx, f.meetingID); err != nil {
+		return Look{}, err
+	}
+	switch {
+	case len(look.Ready) > 0:
+		look.Next = NextWrite
+	case len(look.Pending) > 0:
+		look.Next = NextAnswer
+		look.Until = look.Pending[0].ExpiresAt
+	default:
+		look.Next = NextDone
+	}
+	return look, nil
+}
+
+// gatherUntil is when a round may be planned: at once if the notes are there or
+// this is a later round, but not before the meeting has settled.
+func (f *followUp) gatherUntil() time.Time {
+	settled := f.updatedAt.Add(settleFor)
+	if latest := f.firstWordAt.Add(settleAtMost); f.plannedVersion == 0 && settled.After(latest) {
+		settled = latest
+	}
+	if f.hasNotes || f.plannedVersion > 0 {
+		return settled
+	}
+	if notes := f.firstWordAt.Add(f.settings.NotesWait.Or(defaultNotesWait)); notes.After(settled) {
+		return notes
+	}
+	return settled
+}
+
+// stillPaused says whether the connection that the follow-up waits for is still
+// gone, and ends the pause if not.
+func (s *Store) stillPaused(ctx context.Context, tx pgx.Tx, f *followUp) (bool, error) {
+	if f.pausedSince == nil {
+		return false, nil
+	}
+	var connected bool
+	// Without a connection of its own it waits for any.
+	err := tx.QueryRow(ctx, `
+		select exists (select from connections where organization_id = $1 and state = 'connected' and ($2::uuid is null or id = $2))`,
+		f.organizationID, f.connectionID).Scan(&connected)
+	if err != nil {
+		return false, fmt.Errorf("reading the connection that it waits for: %w", err)
+	}
+	if !connected {
+		return true, nil
+	}
+	if _, err := tx.Exec(ctx, `update follow_ups set paused_since = null where meeting_id = $1`, f.meetingID); err != nil {
+		return false, fmt.Errorf("ending the pause: %w", err)
+	}
+	f.pausedSince = nil
+	return false, nil
+}
+
+// PauseFollowUp makes the follow-up wait until its connection is back. A nil
+// connection stands for "any of the organization's".
+func (s *Store) PauseFollowUp(ctx context.Context, organizationID, meetingID uuid.UUID, connectionID *uuid.UUID) error {
+	_, err := s.pool.Exec(ctx, `
+		update follow_ups set paused_since = coalesce(paused_since, now()), connection_id = $3
+		where organization_id = $1 and meeting_id = $2`, organizationID, meetingID, connectionID)
+	if err != nil {
+		return fmt.Errorf("pausing the follow-up of meeting %s: %w", meetingID, err)
+	}
+	return nil
+}
+
+// Plan is what a round wants.
+type Plan struct {
+	OrganizationID uuid.UUID
+	MeetingID      uuid.UUID
+	// MeetingVersion that it was made from.
+	MeetingVersion int64
+	ConnectionID   uuid.UUID
+	// Resolution is the planner's input from the CRM, kept so that the plan can
+	// be made again from the record. It is stored as JSON, sealed.
+	Resolution any
+	// Drafts in the order in which they should be read and run.
+	Drafts []Draft
+}
+
+// SavePlan opens the next round of a meeting's follow-up with what the planner
+// wants, and keeps of it only the difference to what earlier rounds have done:
+// what is written stays written; a question whose content changed is withdrawn
+// and asked anew; what is no longer wanted and has not happened is withdrawn.
+// Each action that is left gets its permission. One transaction; a plan from an
+// older version of the meeting than the last one, or from the same without a new
+// answer, is ignored.
+func (s *Store) SavePlan(ctx context.Context, p Plan) error {
+	err := s.inTx(ctx, func(tx pgx.Tx) error {
+		f, err := s.lockFollowUp(ctx, tx, p.OrganizationID, p.MeetingID)
+		if err != nil {
+			return err
+		}
+		if p.MeetingVersion < f.plannedVersion || (p.MeetingVersion == f.plannedVersion && !f.replan) {
+			return nil
+		}
+		key, err := s.dataKey(ctx, tx, f.dataKeyID)
+		if err != nil {
+			return err
+		}
+		resolution, err := sealJSON(key, p.Resolution, "follow_ups.sealed_resolution:"+f.meetingID.String())
+		if err != nil {
+			return err
+		}
+		f.round++
+		if _, err := tx.Exec(ctx, `
+			update follow_ups set round = $2, planned_version = $3, replan = false, connection_id = $4, sealed_resolution = $5, state = 'open', closed_at = null
+			where meeting_id = $1`, f.meetingID, f.round, p.MeetingVersion, p.ConnectionID, resolution); err != nil {
+			return fmt.Errorf("opening round %d: %w", f.round, err)
+		}
+		if err := s.saveDrafts(ctx, tx, f, key, p); err != nil {
+			return err
+		}
+		_, err = s.reconcile(ctx, tx, f)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("saving the plan of meeting %s: %w", p.MeetingID, err)
+	}
+	return nil
+}
+
+func (s *Store) saveDrafts(ctx context.Context, tx pgx.Tx, f *followUp, key *vault.DataKey, p Plan) error {
+	existing, err := s.queryActions(ctx, tx, `where a.origin_id = $1 order by a.position, a.id for update`, f.meetingID)
+	if err != nil {
+		return err
+	}
+	byKey := map[string]*Action{}
+	for i := range existing {
+		byKey[existing[i].Key] = &existing[i]
+	}
+	ids := map[string]uuid.UUID{}
+	for _, d := range p.Drafts {
+		if a := byKey[d.Key]; a != nil {
+			ids[d.Key] = a.ID
+		} else {
+			ids[d.Key] = newID()
+		}
+	}
+	for k, a := range byKey {
+		ids[k] = a.ID
+	}
+	permissions, err := permissionsOf(ctx, tx, f.organizationID)
+	if err != nil {
+		return err
+	}
+	wanted := map[string]bool{}
+	for position, d := range p.Drafts {
+		if wanted[d.Key] {
+			return fmt.Errorf("the plan names %s twice", d.Key)
+		}
+		wanted[d.Key] = true
+		dependsOn := make([]uuid.UUID, 0, len(d.DependsOn))
+		for _, k := range d.DependsOn {
+			id, ok := ids[k]
+			if !ok {
+				return fmt.Errorf("%s depends on %s, which is not in the plan", d.Key, k)
+			}
+			dependsOn = append(dependsOn, id)
+		}
+		a := byKey[d.Key]
+		if a == nil {
+			a = &Action{
+				ID: ids[d.Key], OrganizationID: f.organizationID, Origin: f.origin(), Round: f.round, Key: d.Key, Tool: d.Tool,
+				TargetID: d.TargetID, Position: position, DependsOn: dependsOn, Content: d.Content, ConnectionID: &p.ConnectionID, dataKeyID: f.dataKeyID,
+			}
+			if err := s.insertAction(ctx, tx, key, a); err != nil {
+				return err
+			}
+			if err := s.permit(ctx, tx, f, a, permissions); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := s.amend(ctx, tx, f, key, a, d, dependsOn, position, permissions); err != nil {
+			return err
+		}
+	}
+	for _, a := range existing {
+		if wanted[a.Key] || (a.State != ActionAsking && a.State != ActionReady) {
+			continue
+		}
+		if err := s.settle(ctx, tx, f, a, ActionWithdrawn, "what was said later no longer asks for it"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// amend brings an action of an earlier round to what this round wants.
+func (s *Store) amend(ctx context.Context, tx pgx.Tx, f *followUp, key *vault.DataKey, a *Action, d Draft, dependsOn []uuid.UUID, position int, permissions policy.Permissions) error {
+	switch a.State {
+	case ActionWritten, ActionUnchanged, ActionWriting, ActionUnknown:
+		return nil // it happened, or may have: a change of it is an action of its own
+	}
+	mac, err := contentMAC(key, d.Tool, d.TargetID, d.Content)
+	if err != nil {
+		return err
+	}
+	same := string(mac) == string(a.ContentMAC)
+	if !same {
+		// The planner takes over what approvers wrote: that is no change either.
+		if same, err = s.sameAsEdited(ctx, tx, key, a, mac); err != nil {
+			return err
+		}
+	}
+	if same {
+		switch a.State {
+		case ActionDenied, ActionSkipped, ActionWithdrawn:
+			// What stood in its way may be gone.
+		default:
+			return nil
+		}
+	}
+	wasAsked := a.State == ActionAsking
+	changed := changedProperties(a.Content.Properties, d.Content.Properties)
+	a.Content, a.TargetID, a.DependsOn, a.Position, a.Round = d.Content, d.TargetID, dependsOn, position, f.round
+	if wasAsked {
+		a.Content.Changed = changed
+		if err := s.withdrawQuestion(ctx, tx, f.origin(), *a, "amended by what was said later"); err != nil {
+			return err
+		}
+	}
+	if err := s.setActionContent(ctx, tx, a); err != nil {
+		return err
+	}
+	return s.permit(ctx, tx, f, a, permissions)
+}
+
+// sameAsEdited says whether mac is the hash of the action with its approver's edit.
+func (s *Store) sameAsEdited(ctx context.Context, tx pgx.Tx, key *vault.DataKey, a *Action, mac []byte) (bool, error) {
+	edit, err := s.latestEdit(ctx, tx, key, a.ID)
+	if err != nil || edit == nil {
+		return false, err
+	}
+	content := a.Content
+	content.Properties = maps.Clone(content.Properties)
+	maps.Copy(content.Properties, edit)
+	edited, err := contentMAC(key, a.Tool, a.TargetID, content)
+	return string(edited) == string(mac), err
+}
+
+func changedProperties(before, after map[string]string) []string {
+	var changed []string
+	for name, value := range after {
+		if old, ok := before[name]; !ok || old != value {
+			changed = append(changed, name)
+		}
+	}
+	for name := range before {
+		if _, ok := after[name]; !ok {
+			changed = append(changed, name)
+		}
+	}
+	slices.Sort(changed)
+	return changed
+}
+
+func (s *Store) insertAction(ctx context.Context, tx pgx.Tx, key *vault.DataKey, a *Action) error {
+	var err error
+	if a.ContentMAC, err = contentMAC(key, a.Tool, a.TargetID, a.Content); err != nil {
+		return err
+	}
+	sealed, err := sealJSON(key, a.Content, actionContentPlace(a.ID))
+	if err != nil {
+		return err
+	}
+	a.State = ActionDenied // until permit says otherwise
+	_, err = tx.Exec(ctx, `
+		insert into actions (id, organization_id, origin_kind, origin_id, data_key_id, round, key, object_type, operation, target_id,
+		                     position, depends_on, state, content_mac, sealed, connection_id)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+		a.ID, a.OrganizationID, a.Origin.Kind, a.Origin.ID, a.dataKeyID, a.Round, a.Key, a.Tool.Object, a.Tool.Operation, a.TargetID,
+		a.Position, a.DependsOn, a.State, a.ContentMAC, sealed, a.ConnectionID)
+	if err != nil {
+		return fmt.Errorf("storing action %s: %w", a.Key, err)
+	}
+	return nil
+}
+
+// permit gives an action its permission: denied, asked about, or ready to run.
+// A doubt makes a question even where the tool is allowed.
+func (s *Store) permit(ctx context.Context, tx pgx.Tx, f *followUp, a *Action, permissions policy.Permissions) error {
+	permission := permissions.Decide(a.Tool)
+	if permission == policy.Allow && a.Content.Doubt != "" {
+		permission = policy.Ask
+	}
+	switch permission {
+	case policy.Allow:
+		a.State, a.Reason = ActionReady, "allowed"
+	case policy.Ask:
+		return s.ask(ctx, tx, a, "permission", f.settings.ApprovalTTL.Or(defaultTTL))
+	default:
+		a.State, a.Reason = ActionDenied, fmt.Sprintf("%s is denied", a.Tool.Title())
+	}
+	return setActionState(ctx, tx, a.ID, a.State, a.Reason)
+}
+
+// settle ends an action that will not happen, and the question about it.
+func (s *Store) settle(ctx context.Context, tx pgx.Tx, f *followUp, a Action, state ActionState, reason string) error {
+	if a.State == ActionAsking {
+		if err := s.withdrawQuestion(ctx, tx, f.origin(), a, reason); err != nil {
+			return err
+		}
+	}
+	return setActionState(ctx, tx, a.ID, state, reason)
+}
+
+// reconcile settles what has been settled elsewhere, and returns the actions as
+// they are then.
+func (s *Store) reconcile(ctx context.Context, tx pgx.Tx, f *followUp) ([]Action, error) {
+	if err := s.expireQuestions(ctx, tx, f); err != nil {
+		return nil, err
+	}
+	actions, err := s.queryActions(ctx, tx, `where a.origin_id = $1 order by a.position, a.id for update`, f.meetingID)
+	if err != nil {
+		return nil, err
+	}
+	permissions, err := permissionsOf(ctx, tx, f.organizationID)
+	if err != nil {
+		return nil, err
+	}
+	for i := range actions {
+		a := &actions[i]
+		if a.State != ActionAsking || permissions.Decide(a.Tool) != policy.Deny {
+			continue
+		}
+		reason := fmt.Sprintf("%s was switched to deny", a.Tool.Title())
+		if err := s.settle(ctx, tx, f, *a, ActionDenied, reason); err != nil {
+			return nil, err
+		}
+		a.State, a.Reason = ActionDenied, reason
+	}
+	// Dependents come after what they depend on; but an edit may have changed
+	// the order, so go on until nothing moves.
+	for moved := true; moved; {
+		moved = false
+		for i := range actions {
+			did, err := s.reconcileDependent(ctx, tx, f, &actions[i], actions, permissions)
+			if err != nil {
+				return nil, err
+			}
+			moved = moved || did
+		}
+	}
+	return actions, nil
+}
+
+// reconcileDependent frees an action from prerequisites that will not happen:
+// it is asked again without them where it can stand alone, else skipped.
+func (s *Store) reconcileDependent(ctx context.Context, tx pgx.Tx, f *followUp, a *Action, all []Action, permissions policy.Permissions) (bool, error) {
+	if a.State != ActionAsking && a.State != ActionReady {
+		return false, nil
+	}
+	for _, dep := range all {
+		if !slices.Contains(a.DependsOn, dep.ID) || !dep.State.Settled() || dep.State.Happened() {
+			continue
+		}
+		why := fmt.Sprintf("%s %q was %s", dep.Tool.Title(), dep.Content.Label, dep.State)
+		if needs(a.Content, dep.Key) {
+			// No label in the reason: it is stored in clear.
+			reason := fmt.Sprintf("it needs %s, which was %s", dep.Tool.Title(), dep.State)
+			if err := s.settle(ctx, tx, f, *a, ActionSkipped, reason); err != nil {
+				return false, err
+			}
+			a.State, a.Reason = ActionSkipped, reason
+			return true, nil
+		}
+		a.DependsOn = slices.DeleteFunc(slices.Clone(a.DependsOn), func(id uuid.UUID) bool { return id == dep.ID })
+		before := len(a.Content.Associations)
+		a.Content.Associations = slices.DeleteFunc(slices.Clone(a.Content.Associations), func(r AssociationRef) bool { return r.Key == dep.Key })
+		changed := len(a.Content.Associations) != before
+		if changed {
+			a.Content.Changed = append(a.Content.Changed, "associations")
+			a.Content.Purpose = appendSentence(a.Content.Purpose, why+", so it stands without it")
+		}
+		if changed && a.State == ActionAsking {
+			if err := s.withdrawQuestion(ctx, tx, f.origin(), *a, "asked again without something that will not happen"); err != nil {
+				return false, err
+			}
+		}
+		if err := s.setActionContent(ctx, tx, a); err != nil {
+			return false, err
+		}
+		if changed {
+			if err := s.permit(ctx, tx, f, a, permissions); err != nil {
+				return false, err
+			}
+		}
+		return true, nil
+	}
+	return false, nil
+}
+
+// needs says whether an action can't stand without the one with that key.
+func needs(c ActionContent, key string) bool {
+	return c.TargetKey == key || slices.ContainsFunc(c.Associations, func(r AssociationRef) bool { return r.Key == key && r.Required })
+}
+
+func appendSentence(text, more string) string {
+	if text == "" {
+		return more
+	}
+	return text + "; " + more
+}
+
+// CloseFollowUp ends the follow-up if nothing is left to do, and says whether it
+// did. A meeting that changed meanwhile keeps it open: that is the next round.
+func (s *Store) CloseFollowUp(ctx context.Context, organizationID, meetingID uuid.UUID) (bool, error) {
+	var closed bool
+	err := s.inTx(ctx, func(tx pgx.Tx) error {
+		look, err := s.lookAt(ctx, tx, organizationID, meetingID)
+		if err != nil || look.Next != NextDone {
+			return err
+		}
+		report, err := reportOf(ctx, tx, meetingID)
+		if err != nil {
+			return err
+		}
+		raw, err := json.Marshal(report)
+		if err != nil {
+			return fmt.Errorf("encoding the report: %w", err)
+		}
+		_, err = tx.Exec(ctx, `update follow_ups set state = 'closed', closed_at = coalesce(closed_at, now()), report = $2 where meeting_id = $1`, meetingID, raw)
+		closed = err == nil
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("closing the follow-up of meeting %s: %w", meetingID, err)
+	}
+	return closed, nil
+}
+
+// Report counts what became of a follow-up's actions and questions.
+type Report struct {
+	Actions   map[ActionState]int   `json:"actions"`
+	Decisions map[ApprovalState]int `json:"decisions"`
+	// Allowed counts the actions that were written without asking.
+	Allowed int `json:"allowed"`
+}
+
+func reportOf(ctx context.Context, q querier, meetingID uuid.UUID) (Report, error) {
+	r := Report{Actions: map[ActionState]int{}, Decisions: map[ApprovalState]int{}}
+	err := eachCount(ctx, q, `select state, count(*) from actions where origin_id = $1 group by state`, meetingID,
+		func(state string, n int) { r.Actions[ActionState(state)] = n })
+	if err != nil {
+		return Report{}, err
+	}
+	err = eachCount(ctx, q, `select p.state, count(*) from approvals p join actions a on a.id = p.action_id where a.origin_id = $1 group by p.state`, meetingID,
+		func(state string, n int) { r.Decisions[ApprovalState(state)] = n })
+	if err != nil {
+		return Report{}, err
+	}
+	err = q.QueryRow(ctx, `
+		select count(*) from actions a where a.origin_id = $1 and a.state = 'written'
+		and not exists (select from approvals p where p.action_id = a.id and p.state in ('approved', 'edited'))`, meetingID).Scan(&r.Allowed)
+	if err != nil {
+		return Report{}, fmt.Errorf("counting what was allowed: %w", err)
+	}
+	return r, nil
+}
+
+func eachCount(ctx context.Context, q querier, sql string, meetingID uuid.UUID, each func(string, int)) error {
+	rows, err := q.Query(ctx, sql, meetingID)
+	if err != nil {
+		return fmt.Errorf("counting for the report: %w", err)
+	}
+	var state string
+	var n int
+	if _, err := pgx.ForEachRow(rows, []any{&state, &n}, func() error { each(state, n); return nil }); err != nil {
+		return fmt.Errorf("counting for the report: %w", err)
+	}
+	return nil
+}
+
+// FollowUp is what an operator sees of one.
+type FollowUp struct {
+	MeetingID      uuid.UUID  `json:"meeting_id"`
+	OrganizationID uuid.UUID  `json:"organization_id"`
+	State          string     `json:"state"`
+	Round          int        `json:"round"`
+	PausedSince    *time.Time `json:"paused_since,omitempty"`
+	ConnectionID   *uuid.UUID `json:"connection_id,omitempty"`
+	Report         Report     `json:"report"`
+	OpenedAt       time.Time  `json:"opened_at"`
+	ClosedAt       *time.Time `json:"closed_at,omitempty"`
+}
+
+// FollowUpOf returns the follow-up of a meeting.
+func (s *Store) FollowUpOf(ctx context.Context, organizationID, meetingID uuid.UUID) (FollowUp, error) {
+	rows, err := s.pool.Query(ctx, selectFollowUp+` where organization_id = $1 and meeting_id = $2`, organizationID, meetingID)
+	if err != nil {
+		return FollowUp{}, fmt.Errorf("reading the follow-up of meeting %s: %w", meetingID, err)
+	}
+	f, err := pgx.CollectExactlyOneRow(rows, scanFollowUp)
+	return f, notFound(err, fmt.Sprintf("reading the follow-up of meeting %s", meetingID))
+}
+
+// FollowUps lists an organization's follow-ups, newest first, at most limit.
+func (s *Store) FollowUps(ctx context.Context, organizationID uuid.UUID, limit int) ([]FollowUp, error) {
+	rows, err := s.pool.Query(ctx, selectFollowUp+` where organization_id = $1 order by opened_at desc limit $2`, organizationID, limit)
+	if err != nil {
+		return nil, fmt.Errorf("listing follow-ups: %w", err)
+	}
+	all, err := pgx.CollectRows(rows, scanFollowUp)
+	if err != nil {
+		return nil, fmt.Errorf("listing follow-ups: %w", err)
+	}
+	return all, nil
+}
+
+const selectFollowUp = `
+	select meeting_id, organization_id, state, round, paused_since, connection_id, report, opened_at, closed_at from follow_ups`
+
+func scanFollowUp(row pgx.CollectableRow) (FollowUp, error) {
+	var f FollowUp
+	var report []byte
+	if err := row.Scan(&f.MeetingID, &f.OrganizationID, &f.State, &f.Round, &f.PausedSince, &f.ConnectionID, &report, &f.OpenedAt, &f.ClosedAt); err != nil {
+		return FollowUp{}, err
+	}
+	if err := json.Unmarshal(report, &f.Report); err != nil {
+		return FollowUp{}, errors.New("decoding the report of a follow-up")
+	}
+	return f, nil
+}

@@ -1,0 +1,159 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// Organization is a tenant.
+type Organization struct {
+	ID   uuid.UUID `json:"id"`
+	Name string    `json:"name"`
+	// Domains are its own e-mail domains, in lower case: who has an address in
+	// one of them is internal.
+	Domains   []string  `json:"domains"`
+	Settings  Settings  `json:"settings"`
+	CreatedAt time.Time `json:"created_at"`
+
+	dataKeyID uuid.UUID
+}
+
+// Settings of an organization. What is absent has the default named here.
+type Settings struct {
+	// NotesWait is how long a follow-up waits for notes after a meeting has
+	// ended; 0 means 15 minutes.
+	NotesWait Duration `json:"notes_wait,omitempty"`
+	// ApprovalTTL is how long a question stays open before it counts as
+	// rejected; 0 means seven days.
+	ApprovalTTL Duration `json:"approval_ttl,omitempty"`
+	// TemporalDecisions lets people decide in the Temporal UI, which tells
+	// nobody who clicked. Off unless an admin turns it on.
+	TemporalDecisions bool `json:"temporal_decisions,omitempty"`
+	// IgnoredAddresses extends the shipped list of notetakers, rooms and
+	// no-reply addresses: whole addresses, or "@domain".
+	IgnoredAddresses []string `json:"ignored_addresses,omitempty"`
+}
+
+// Duration is a time.Duration that is written as text, such as "15m0s".
+type Duration time.Duration
+
+// MarshalText writes the duration as time.Duration prints it.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// UnmarshalText reads what time.ParseDuration reads.
+func (d *Duration) UnmarshalText(text []byte) error {
+	parsed, err := time.ParseDuration(string(text))
+	if err != nil {
+		return fmt.Errorf("%q is not a duration: write 15m or 168h", text)
+	}
+	*d = Duration(parsed)
+	return nil
+}
+
+// Or returns the duration, or fallback if it is not set.
+func (d Duration) Or(fallback time.Duration) time.Duration {
+	if d == 0 {
+		return fallback
+	}
+	return time.Duration(d)
+}
+
+// CreateOrganization adds a tenant with its own data key.
+func (s *Store) CreateOrganization(ctx context.Context, name string, domains []string, settings Settings, actor Actor) (Organization, error) {
+	o := Organization{ID: newID(), Name: name, Domains: lowerAll(domains), Settings: settings}
+	err := s.inTx(ctx, func(tx pgx.Tx) error {
+		keyID, _, err := s.newDataKey(ctx, tx)
+		if err != nil {
+			return err
+		}
+		o.dataKeyID = keyID
+		raw, err := json.Marshal(settings)
+		if err != nil {
+			return fmt.Errorf("encoding the settings: %w", err)
+		}
+		err = tx.QueryRow(ctx, `
+			insert into organizations (id, name, domains, settings, data_key_id)
+			values ($1, $2, $3, $4, $5) returning created_at`,
+			o.ID, o.Name, o.Domains, raw, keyID).Scan(&o.CreatedAt)
+		if err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, AuditEntry{OrganizationID: o.ID, Kind: AuditOrganization, Actor: actor, Reason: "created"})
+	})
+	if isUniqueViolation(err) {
+		return Organization{}, fmt.Errorf("an organization named %q exists already", name)
+	}
+	if err != nil {
+		return Organization{}, fmt.Errorf("creating organization %q: %w", name, err)
+	}
+	return o, nil
+}
+
+// UpdateSettings replaces an organization's settings and domains.
+func (s *Store) UpdateSettings(ctx context.Context, id uuid.UUID, domains []string, settings Settings, actor Actor) error {
+	raw, err := json.Marshal(settings)
+	if err != nil {
+		return fmt.Errorf("encoding the settings: %w", err)
+	}
+	return s.inTx(ctx, func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, `update organizations set settings = $2, domains = $3 where id = $1`, id, raw, lowerAll(domains))
+		if err != nil {
+			return fmt.Errorf("updating the settings of organization %s: %w", id, err)
+		}
+		if tag.RowsAffected() == 0 {
+			return fmt.Errorf("updating the settings of organization %s: %w", id, ErrNotFound)
+		}
+		return s.audit(ctx, tx, AuditEntry{OrganizationID: id, Kind: AuditOrganization, Actor: actor, Reason: "settings changed"})
+	})
+}
+
+// Organization returns the tenant with that ID.
+func (s *Store) Organization(ctx context.Context, id uuid.UUID) (Organization, error) {
+	return scanOrganization(s.pool.QueryRow(ctx, selectOrganization+` where id = $1`, id), "reading the organization")
+}
+
+// OrganizationByName returns the tenant with that name.
+func (s *Store) OrganizationByName(ctx context.Context, name string) (Organization, error) {
+	return scanOrganization(s.pool.QueryRow(ctx, selectOrganization+` where name = $1`, name), fmt.Sprintf("reading organization %q", name))
+}
+
+// Organizations lists all tenants by name.
+func (s *Store) Organizations(ctx context.Context) ([]Organization, error) {
+	rows, err := s.pool.Query(ctx, selectOrganization+` order by name`)
+	if err != nil {
+		return nil, fmt.Errorf("listing organizations: %w", err)
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (Organization, error) {
+		return scanOrganization(row, "listing organizations")
+	})
+}
+
+const selectOrganization = `select id, name, domains, settings, data_key_id, created_at from organizations`
+
+func scanOrganization(row pgx.Row, doing string) (Organization, error) {
+	var o Organization
+	var settings []byte
+	if err := row.Scan(&o.ID, &o.Name, &o.Domains, &settings, &o.dataKeyID, &o.CreatedAt); err != nil {
+		return Organization{}, notFound(err, doing)
+	}
+	if err := json.Unmarshal(settings, &o.Settings); err != nil {
+		return Organization{}, fmt.Errorf("decoding the settings of organization %s: %w", o.ID, err)
+	}
+	return o, nil
+}
+
+func lowerAll(in []string) []string {
+	out := make([]string, 0, len(in))
+	for _, v := range in {
+		if v = strings.ToLower(strings.TrimSpace(v)); v != "" {
+			out = append(out, v)
+		}
+	}
+	return out
+}
