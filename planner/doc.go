@@ -1,0 +1,35 @@
+// Package planner makes a plan from a meeting: what should change in the CRM,
+// as drafts of actions, each with a stable key.
+//
+// It works in two steps. [Resolve] asks the CRM, in few calls, what it knows of
+// those who were there. [Plan] makes drafts of the meeting and that answer.
+// The answer can be stored, so that a plan can be made again from the record.
+//
+// What it promises:
+//
+//   - Plan is a pure function: the same input gives the same drafts with the
+//     same keys, in whatever order attendees, items and proposals came.
+//   - Nothing is guessed. Where two records could be meant, where a record can't
+//     be found or looked up, the draft carries a Doubt, and a human is asked.
+//   - Nothing is overwritten by a rule: what HubSpot has stands, unless a
+//     proposal says otherwise and shows the old value.
+//   - A property that already has its value is not written, and an update with
+//     nothing left is not drafted.
+//   - Keys hold no personal data.
+//
+// Questions that need more than yes or no ride on properties that HubSpot does
+// not know, whose names begin with [QuestionPrefix]. A draft with a doubt may
+// carry one with an empty value; the approver edits it; [Answers] takes what the
+// approver wrote to the next Resolve and Plan, which then draft the action
+// without the doubt under the same key. They must never be sent to HubSpot:
+//
+//   - [AttendeesProperty], on the meeting: who was there, as e-mail addresses
+//     with or without names, separated by commas, semicolons or lines.
+//   - [DealProperty], on the meeting: the ID of the deal it belongs to; left
+//     empty, it belongs to none of them.
+//   - [TargetProperty], on a proposed update: the ID of the record that is meant.
+//
+// What it must never do: write to the CRM, call a network by itself, read a
+// clock, decide a permission, or put a transcript, a quotation or an internal
+// remark into a record.
+package planner

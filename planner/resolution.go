@@ -1,0 +1,197 @@
+package planner
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/debriefhq/debrief/hubspot"
+	"github.com/debriefhq/debrief/policy"
+)
+
+// Resolution is what the CRM knew when a plan was made. It holds people's names
+// and addresses: store it sealed. Its lists are sorted by ID.
+type Resolution struct {
+	Contacts  []Record `json:"contacts,omitempty"`
+	Companies []Record `json:"companies,omitempty"`
+	// Deals and Tickets are those of the contacts and companies, open or not,
+	// and those that proposals name.
+	Deals   []Record `json:"deals,omitempty"`
+	Tickets []Record `json:"tickets,omitempty"`
+	// Meetings are those that HubSpot has of the contacts near the same time.
+	Meetings []Record `json:"meetings,omitempty"`
+	Owners   []Owner  `json:"owners,omitempty"`
+
+	DealPipelines   []hubspot.Pipeline `json:"deal_pipelines,omitempty"`
+	TicketPipelines []hubspot.Pipeline `json:"ticket_pipelines,omitempty"`
+
+	// Denied are the tools whose permission kept something from being read.
+	Denied []policy.Tool `json:"denied,omitempty"`
+	// Cut names object types of which more was linked than Debrief reads.
+	Cut []string `json:"cut,omitempty"`
+}
+
+// Record is a CRM record with what was read of it.
+type Record struct {
+	ID         string            `json:"id"`
+	Properties map[string]string `json:"properties,omitempty"`
+	Links      []Link            `json:"links,omitempty"`
+}
+
+// Link is an association of a record, as far as it was read.
+type Link struct {
+	Object  string `json:"object"` // contact, company, …
+	ID      string `json:"id"`
+	Primary bool   `json:"primary,omitempty"` // HubSpot's primary company
+}
+
+// Owner is who records can belong to.
+type Owner struct {
+	ID    string `json:"id"`
+	Email string `json:"email"` // in lower case
+	Name  string `json:"name,omitempty"`
+}
+
+func (r Record) linked(object string) []Link {
+	var links []Link
+	for _, l := range r.Links {
+		if l.Object == object {
+			links = append(links, l)
+		}
+	}
+	return links
+}
+
+func (r Record) isLinked(object, id string) bool {
+	return slices.ContainsFunc(r.Links, func(l Link) bool { return l.Object == object && l.ID == id })
+}
+
+func (r *Record) link(l Link) {
+	for i, known := range r.Links {
+		if known.Object == l.Object && known.ID == l.ID {
+			r.Links[i].Primary = known.Primary || l.Primary
+			return
+		}
+	}
+	r.Links = append(r.Links, l)
+	slices.SortFunc(r.Links, func(a, b Link) int { return cmp.Or(cmp.Compare(a.Object, b.Object), compareIDs(a.ID, b.ID)) })
+}
+
+// compareIDs orders HubSpot's IDs, which are numbers, by their size: the older
+// record first, nearly always.
+func compareIDs(a, b string) int {
+	return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
+}
+
+func byID(list []Record, id string) (Record, bool) {
+	for _, r := range list {
+		if r.ID == id && id != "" {
+			return r, true
+		}
+	}
+	return Record{}, false
+}
+
+// of are the records of an object type, by its singular name.
+func (r Resolution) of(object string) []Record {
+	switch object {
+	case "contact":
+		return r.Contacts
+	case "company":
+		return r.Companies
+	case "deal":
+		return r.Deals
+	case "ticket":
+		return r.Tickets
+	case "meeting":
+		return r.Meetings
+	default:
+		return nil
+	}
+}
+
+func (r Resolution) denied(object string) bool {
+	return slices.Contains(r.Denied, policy.Tool{Object: object, Operation: policy.Read})
+}
+
+// contact finds a contact by any of its addresses.
+func (r Resolution) contact(email string) (Record, bool) {
+	for _, c := range r.Contacts {
+		if email != "" && slices.Contains(addressesOf(c), email) {
+			return c, true
+		}
+	}
+	return Record{}, false
+}
+
+func addressesOf(contact Record) []string {
+	all := append([]string{contact.Properties["email"]}, hubspot.SplitMulti(contact.Properties["hs_additional_emails"])...)
+	for i, a := range all {
+		all[i] = address(a)
+	}
+	return all
+}
+
+// companies finds companies by their domain.
+func (r Resolution) companies(domain string) []Record {
+	var found []Record
+	for _, c := range r.Companies {
+		if domain != "" && bareDomain(c.Properties["domain"]) == domain {
+			found = append(found, c)
+		}
+	}
+	return found
+}
+
+func bareDomain(d string) string {
+	return strings.TrimPrefix(strings.ToLower(strings.TrimSpace(d)), "www.")
+}
+
+func (r Resolution) owner(email string) (Owner, bool) {
+	for _, o := range r.Owners {
+		if email != "" && o.Email == email {
+			return o, true
+		}
+	}
+	return Owner{}, false
+}
+
+func (r Resolution) pipelines(object string) []hubspot.Pipeline {
+	if object == "ticket" {
+		return r.TicketPipelines
+	}
+	return r.DealPipelines
+}
+
+// open are the records that are not in a closed stage. One whose stage no
+// pipeline knows counts as open: a question too many rather than one too few.
+func (r Resolution) open(object string) []Record {
+	stageProperty := stageOf(object)
+	closed := map[string]bool{}
+	for _, p := range r.pipelines(object) {
+		for _, s := range p.Stages {
+			closed[s.ID] = s.Closed()
+		}
+	}
+	var open []Record
+	for _, d := range r.of(object) {
+		if !closed[d.Properties[stageProperty]] {
+			open = append(open, d)
+		}
+	}
+	return open
+}
+
+func stageOf(object string) string {
+	if object == "ticket" {
+		return "hs_pipeline_stage"
+	}
+	return "dealstage"
+}
+
+func pipelineOf(object string) string {
+	if object == "ticket" {
+		return "hs_pipeline"
+	}
+	return "pipeline"
+}

@@ -1,0 +1,576 @@
+package planner
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/debriefhq/debrief/hubspot"
+	"github.com/debriefhq/debrief/meeting"
+	"github.com/debriefhq/debrief/policy"
+)
+
+// CRM is what [Resolve] reads from. Its methods are those of [hubspot.Client];
+// the gate has them too, and there each read passes the permission of its tool:
+// one that is denied fails with an error that is [policy.ErrDenied].
+type CRM interface {
+	BatchRead(ctx context.Context, objectType string, in hubspot.BatchReadInput) (hubspot.BatchReadResult, error)
+	BatchReadAssociations(ctx context.Context, fromType, toType string, fromIDs []string) (hubspot.AssociationsRead, error)
+	Search(ctx context.Context, objectType string, in hubspot.SearchRequest) (hubspot.SearchResult, error)
+	Owners(ctx context.Context, in hubspot.OwnersQuery) (hubspot.OwnersPage, error)
+	Pipelines(ctx context.Context, objectType string) ([]hubspot.Pipeline, error)
+}
+
+const (
+	// sameTime is how far apart two starts of one meeting may be: people join
+	// early and late, and calendars round.
+	sameTime = 15 * time.Minute
+	// mostLinked bounds how many linked records of a type are read: three
+	// batches. A large customer's thousands are of no use to anybody; the newest
+	// are read, and Resolution.Cut says that there are more.
+	mostLinked = 3 * hubspot.MaxBatch
+	// A search's body may have 3,000 characters (developers.hubspot.com, "Search
+	// the CRM"); this much of it may be domains.
+	mostSearched = 2000
+)
+
+// types are HubSpot's plural names of the object types that Debrief plans with.
+var types = map[string]string{
+	"contact": hubspot.Contacts, "company": hubspot.Companies, "deal": hubspot.Deals,
+	"ticket": hubspot.Tickets, "meeting": hubspot.Meetings,
+}
+
+// read are the properties that planning needs of each object type, beside those
+// that proposals want to write.
+var read = map[string][]string{
+	"contact": {"email", "hs_additional_emails", "firstname", "lastname", "jobtitle", "hubspot_owner_id"},
+	"company": {"name", "domain", "hubspot_owner_id"},
+	"deal":    {"dealname", "pipeline", "dealstage", "amount", "closedate", "hubspot_owner_id"},
+	"ticket":  {"subject", "hs_pipeline", "hs_pipeline_stage", "hubspot_owner_id"},
+	"meeting": {"hs_meeting_title", "hs_meeting_body", "hs_meeting_start_time", "hs_meeting_end_time", "hs_meeting_outcome", "hs_timestamp", "hubspot_owner_id"},
+}
+
+// Resolve asks the CRM what it knows of a meeting's people, in as few calls as
+// possible and none for an internal meeting. What may not be read is left out
+// and noted in Resolution.Denied; any other failure ends it.
+func Resolve(ctx context.Context, crm CRM, in Subject) (Resolution, error) {
+	people := Who(in)
+	r := resolver{ctx: ctx, crm: crm, in: in, people: people, wanted: wantedBy(in)}
+	if in.Meeting.State == meeting.StateCanceled || people.Attendance() == Internal {
+		return Resolution{}, nil
+	}
+	for _, step := range []func() error{
+		r.contacts, r.companiesByDomain, r.linksOfContacts, r.companiesByID, r.linksOfCompanies,
+		r.dealsAndTickets, r.meetings, r.owners, r.pipelines,
+	} {
+		if err := step(); err != nil {
+			return Resolution{}, err
+		}
+	}
+	for _, list := range [][]Record{r.out.Contacts, r.out.Companies, r.out.Deals, r.out.Tickets, r.out.Meetings} {
+		slices.SortFunc(list, func(a, b Record) int { return compareIDs(a.ID, b.ID) })
+	}
+	slices.SortFunc(r.out.Owners, func(a, b Owner) int { return cmp.Or(cmp.Compare(a.Email, b.Email), compareIDs(a.ID, b.ID)) })
+	slices.Sort(r.out.Cut)
+	r.out.Cut = slices.Compact(r.out.Cut)
+	return r.out, nil
+}
+
+// wanted is what proposals and answers name.
+type wanted struct {
+	ids        map[string][]string // by object
+	emails     []string
+	domains    []string
+	owners     []string
+	properties map[string][]string // by object
+	objects    map[string]bool     // of proposals
+}
+
+func wantedBy(in Subject) wanted {
+	lists := readPeopleFile(peopleFile)
+	w := wanted{ids: map[string][]string{}, properties: map[string][]string{}, objects: map[string]bool{}}
+	name := func(ref meeting.RecordRef) {
+		if ref.ID != "" {
+			w.ids[ref.Object] = append(w.ids[ref.Object], ref.ID)
+		}
+		if email := address(ref.Email); email != "" {
+			w.emails = append(w.emails, email)
+		}
+		if d := bareDomain(ref.Domain); d != "" {
+			w.domains = append(w.domains, d, lists.companyDomain("@"+d))
+		}
+	}
+	for _, p := range in.Meeting.ProposedActions {
+		tool, err := policy.ParseTool(p.Tool)
+		if err != nil {
+			continue
+		}
+		target := p.Target
+		target.Object = tool.Object
+		name(target)
+		for _, ref := range p.AssociateWith {
+			name(ref)
+		}
+		w.objects[tool.Object] = true
+		for property, value := range p.Properties {
+			if strings.HasPrefix(property, QuestionPrefix) {
+				continue
+			}
+			w.properties[tool.Object] = append(w.properties[tool.Object], property)
+			if email := address(value); property == "hubspot_owner_id" && email != "" {
+				w.owners = append(w.owners, email)
+			}
+		}
+		switch tool.Object {
+		case "contact":
+			name(meeting.RecordRef{Email: p.Properties["email"]})
+		case "company":
+			name(meeting.RecordRef{Domain: p.Properties["domain"]})
+		}
+	}
+	for _, edit := range in.Answers {
+		if id := strings.TrimSpace(edit[DealProperty]); id != "" {
+			w.ids["deal"] = append(w.ids["deal"], id)
+		}
+		if id := strings.TrimSpace(edit[TargetProperty]); id != "" {
+			// Its object type is the draft's; an ID of another type is not found.
+			for object := range w.objects {
+				w.ids[object] = append(w.ids[object], id)
+			}
+		}
+	}
+	for _, hint := range in.Meeting.CRMHints {
+		if hint.Object == "deal" && hint.ID != "" && (hint.CRM == "" || strings.EqualFold(hint.CRM, "hubspot")) {
+			w.ids["deal"] = append(w.ids["deal"], hint.ID)
+		}
+	}
+	return w
+}
+
+type resolver struct {
+	ctx    context.Context
+	crm    CRM
+	in     Subject
+	people People
+	wanted wanted
+	out    Resolution
+	// links are what contacts and companies are linked to, by object and ID of
+	// the other end.
+	links map[string]map[string][]Link
+}
+
+// denied notes a refused permission, and says whether err was one.
+func (r *resolver) denied(err error, object string) bool {
+	if !errors.Is(err, policy.ErrDenied) {
+		return false
+	}
+	tool := policy.Tool{Object: object, Operation: policy.Read}
+	if denied, ok := errors.AsType[*policy.DeniedError](err); ok {
+		tool = denied.Tool
+	}
+	if !slices.Contains(r.out.Denied, tool) {
+		r.out.Denied = append(r.out.Denied, tool)
+	}
+	return true
+}
+
+// list is where the records of an object type are collected.
+func (r *resolver) list(object string) *[]Record {
+	switch object {
+	case "contact":
+		return &r.out.Contacts
+	case "company":
+		return &r.out.Companies
+	case "deal":
+		return &r.out.Deals
+	case "ticket":
+		return &r.out.Tickets
+	default:
+		return &r.out.Meetings
+	}
+}
+
+func (r *resolver) properties(object string) []string {
+	return unique(append(slices.Clone(read[object]), r.wanted.properties[object]...))
+}
+
+func (r *resolver) keep(object string, records []hubspot.Record) {
+	list := r.list(object)
+	for _, record := range records {
+		if _, known := byID(*list, record.ID); known {
+			continue
+		}
+		kept := Record{ID: record.ID, Properties: map[string]string{}}
+		for _, name := range r.properties(object) {
+			if value, ok := record.Properties[name]; ok {
+				kept.Properties[name] = value
+			}
+		}
+		*list = append(*list, kept)
+	}
+}
+
+// batch reads records by ID, or by the property that idProperty names.
+func (r *resolver) batch(object, idProperty string, ids []string) error {
+	ids = unique(ids)
+	if idProperty == "" {
+		ids = slices.DeleteFunc(ids, func(id string) bool {
+			_, known := byID(*r.list(object), id)
+			return known || strings.Trim(id, "0123456789") != "" // no record has such an ID
+		})
+	}
+	for chunk := range slices.Chunk(ids, hubspot.MaxBatch) {
+		result, err := r.crm.BatchRead(r.ctx, types[object], hubspot.BatchReadInput{IDProperty: idProperty, Properties: r.properties(object), IDs: chunk})
+		if r.denied(err, object) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("reading %s: %w", types[object], err)
+		}
+		r.keep(object, result.Records)
+	}
+	return nil
+}
+
+func (r *resolver) contacts() error {
+	emails := slices.Clone(r.wanted.emails)
+	for _, p := range r.people.External {
+		emails = append(emails, p.Email)
+	}
+	if err := r.batch("contact", "email", emails); err != nil {
+		return err
+	}
+	return r.batch("contact", "", r.wanted.ids["contact"])
+}
+
+func (r *resolver) companiesByDomain() error {
+	domains := slices.Clone(r.wanted.domains)
+	for _, p := range r.people.External {
+		if p.Domain != "" {
+			domains = append(domains, p.Domain, domainOf(p.Email))
+		}
+	}
+	domains = unique(domains)
+	for len(domains) > 0 {
+		n, size := 0, 0
+		for n < len(domains) && n < hubspot.MaxBatch && (n == 0 || size+len(domains[n])+3 <= mostSearched) {
+			size += len(domains[n]) + 3
+			n++
+		}
+		result, err := r.crm.Search(r.ctx, hubspot.Companies, hubspot.SearchRequest{
+			FilterGroups: []hubspot.FilterGroup{{Filters: []hubspot.Filter{{PropertyName: "domain", Operator: hubspot.In, Values: domains[:n]}}}},
+			Properties:   r.properties("company"),
+			Limit:        200,
+		})
+		if r.denied(err, "company") {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("searching companies by domain: %w", err)
+		}
+		if result.After != "" {
+			r.out.Cut = append(r.out.Cut, "company")
+		}
+		r.keep("company", result.Records)
+		domains = domains[n:]
+	}
+	return nil
+}
+
+// follow reads the links of records of one type to another.
+func (r *resolver) follow(from, to string, ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	result, err := r.crm.BatchReadAssociations(r.ctx, types[from], types[to], ids)
+	if r.denied(err, to) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading which %s belong to %s: %w", types[to], types[from], err)
+	}
+	if len(result.After) > 0 {
+		r.out.Cut = append(r.out.Cut, to)
+	}
+	list := *r.list(from)
+	for i := range list {
+		for _, other := range result.Records[list[i].ID] {
+			primary := slices.ContainsFunc(other.Types, func(t hubspot.AssociationLabel) bool { return isPrimary(from, to, t) })
+			list[i].link(Link{Object: to, ID: other.ID, Primary: primary})
+			if r.links == nil {
+				r.links = map[string]map[string][]Link{}
+			}
+			if r.links[to] == nil {
+				r.links[to] = map[string][]Link{}
+			}
+			r.links[to][other.ID] = append(r.links[to][other.ID], Link{Object: from, ID: list[i].ID})
+		}
+	}
+	return nil
+}
+
+// isPrimary says whether a link is that of a contact to its primary company:
+// type 1 (developers.hubspot.com, "Associate records").
+func isPrimary(from, to string, t hubspot.AssociationLabel) bool {
+	return from == "contact" && to == "company" && t.TypeID == 1 && (t.Category == hubspot.HubSpotDefined || t.Category == "")
+}
+
+// linkedIDs are the newest of the records that contacts and companies are
+// linked to.
+func (r *resolver) linkedIDs(object string) []string {
+	var ids []string
+	for id := range r.links[object] {
+		ids = append(ids, id)
+	}
+	slices.SortFunc(ids, func(a, b string) int { return compareIDs(b, a) })
+	if len(ids) > mostLinked {
+		r.out.Cut = append(r.out.Cut, object)
+		ids = ids[:mostLinked]
+	}
+	return ids
+}
+
+// attending are the IDs of the contacts who were there.
+func (r *resolver) attending() []string {
+	var ids []string
+	for _, p := range r.people.External {
+		if c, ok := r.out.contact(p.Email); ok {
+			ids = append(ids, c.ID)
+		}
+	}
+	return unique(ids)
+}
+
+func (r *resolver) linksOfContacts() error {
+	ids := r.attending()
+	for _, to := range []string{"company", "deal", "ticket", "meeting"} {
+		if to == "meeting" && r.in.Meeting.Start().IsZero() {
+			continue // without a time, no meeting can be told to be this one
+		}
+		if err := r.follow("contact", to, ids); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *resolver) companiesByID() error {
+	return r.batch("company", "", append(r.linkedIDs("company"), r.wanted.ids["company"]...))
+}
+
+func (r *resolver) linksOfCompanies() error {
+	var ids []string
+	for _, p := range r.people.External {
+		if c, found := companyOf(r.out, r.people, p); found == foundOne {
+			ids = append(ids, c.ID)
+		}
+	}
+	ids = unique(ids)
+	for _, to := range []string{"deal", "ticket"} {
+		if err := r.follow("company", to, ids); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *resolver) dealsAndTickets() error {
+	for _, object := range []string{"deal", "ticket"} {
+		if err := r.batch(object, "", append(r.linkedIDs(object), r.wanted.ids[object]...)); err != nil {
+			return err
+		}
+		r.linkBack(object)
+	}
+	return nil
+}
+
+// linkBack tells the records of a type which contacts and companies they belong to.
+func (r *resolver) linkBack(object string) {
+	list := *r.list(object)
+	for i := range list {
+		for _, l := range r.links[object][list[i].ID] {
+			list[i].link(l)
+		}
+	}
+}
+
+func (r *resolver) meetings() error {
+	if err := r.batch("meeting", "", r.linkedIDs("meeting")); err != nil {
+		return err
+	}
+	start := r.in.Meeting.Start()
+	r.out.Meetings = slices.DeleteFunc(r.out.Meetings, func(m Record) bool {
+		at, ok := startOf(m)
+		return !ok || at.Sub(start).Abs() > sameTime
+	})
+	r.linkBack("meeting")
+	var ids []string
+	for _, m := range r.out.Meetings {
+		ids = append(ids, m.ID)
+	}
+	for _, to := range []string{"company", "deal"} {
+		if err := r.follow("meeting", to, ids); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// startOf is when a HubSpot meeting starts.
+func startOf(m Record) (time.Time, bool) {
+	t, err := hubspot.ParseDateTime(cmp.Or(m.Properties["hs_meeting_start_time"], m.Properties["hs_timestamp"]))
+	return t, err == nil
+}
+
+// owners finds owners by address: one by a query of its own, several in the
+// list of all, and those that the list's first page misses again by one query
+// each.
+func (r *resolver) owners() error {
+	missing := slices.Clone(r.wanted.owners)
+	if r.people.Host.OwnerID == "" {
+		missing = append(missing, r.people.Host.Email)
+	}
+	for _, item := range r.in.Meeting.ActionItems {
+		email := address(item.AssigneeEmail)
+		if slices.ContainsFunc(r.people.Internal, func(p Person) bool { return p.Email == email }) {
+			missing = append(missing, email)
+		}
+	}
+	missing = unique(missing)
+	ask := func(q hubspot.OwnersQuery) (cut bool, err error) {
+		page, err := r.crm.Owners(r.ctx, q)
+		if r.denied(err, "owner") {
+			missing = nil
+			return false, nil
+		}
+		if err != nil {
+			return false, fmt.Errorf("reading owners: %w", err)
+		}
+		for _, o := range page.Owners {
+			email := address(o.Email)
+			if i := slices.Index(missing, email); i >= 0 && !o.Archived {
+				missing = slices.Delete(missing, i, i+1)
+				r.out.Owners = append(r.out.Owners, Owner{ID: o.ID, Email: email, Name: strings.TrimSpace(o.FirstName + " " + o.LastName)})
+			}
+		}
+		return page.After != "", nil
+	}
+	if len(missing) > 1 {
+		if cut, err := ask(hubspot.OwnersQuery{Limit: 500}); err != nil || !cut {
+			return err
+		}
+	}
+	for _, email := range slices.Clone(missing) {
+		if len(missing) == 0 {
+			break
+		}
+		if _, err := ask(hubspot.OwnersQuery{Email: email}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *resolver) pipelines() error {
+	for _, object := range []string{"deal", "ticket"} {
+		if len(*r.list(object)) == 0 && !r.wanted.objects[object] {
+			continue
+		}
+		pipelines, err := r.crm.Pipelines(r.ctx, types[object])
+		if r.denied(err, object) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("reading the pipelines of %s: %w", types[object], err)
+		}
+		if object == "deal" {
+			r.out.DealPipelines = pipelines
+		} else {
+			r.out.TicketPipelines = pipelines
+		}
+	}
+	return nil
+}
+
+// unique sorts, and drops what is empty or there already.
+func unique(list []string) []string {
+	list = slices.DeleteFunc(slices.Clone(list), func(s string) bool { return s == "" })
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+type found int
+
+const (
+	foundNone found = iota
+	foundOne
+	foundMany
+)
+
+// companyOf finds the company that a person belongs to: of the companies that
+// HubSpot links the contact to, the one with the person's domain, else the
+// primary, else the only one; without such a link, the company with the
+// person's domain, else the one company of the person's colleagues at the
+// meeting. Free mail says nothing about a company.
+func companyOf(r Resolution, people People, p Person) (Record, found) {
+	if contact, ok := r.contact(p.Email); ok {
+		if links := contact.linked("company"); len(links) > 0 {
+			return linkedCompany(r, links, p)
+		}
+	}
+	if p.Domain == "" {
+		return Record{}, foundNone
+	}
+	same := r.companies(domainOf(p.Email))
+	if len(same) == 0 {
+		same = r.companies(p.Domain)
+	}
+	switch len(same) {
+	case 0:
+	case 1:
+		return same[0], foundOne
+	default:
+		return Record{}, foundMany
+	}
+	var colleagues []Link
+	for _, other := range people.External {
+		if contact, ok := r.contact(other.Email); ok && other.Domain == p.Domain {
+			if c, f := linkedCompany(r, contact.linked("company"), other); f == foundOne {
+				colleagues = append(colleagues, Link{ID: c.ID})
+			}
+		}
+	}
+	slices.SortFunc(colleagues, func(a, b Link) int { return compareIDs(a.ID, b.ID) })
+	return linkedCompany(r, slices.Compact(colleagues), p)
+}
+
+func linkedCompany(r Resolution, links []Link, p Person) (Record, found) {
+	var known, sameDomain, primary []Record
+	for _, l := range links {
+		c, ok := byID(r.Companies, l.ID)
+		if !ok {
+			c = Record{ID: l.ID} // linked, but its reading was denied or cut
+		}
+		known = append(known, c)
+		if d := bareDomain(c.Properties["domain"]); p.Domain != "" && (d == p.Domain || d == domainOf(p.Email)) {
+			sameDomain = append(sameDomain, c)
+		}
+		if l.Primary {
+			primary = append(primary, c)
+		}
+	}
+	for _, list := range [][]Record{sameDomain, primary, known} {
+		switch len(list) {
+		case 0:
+		case 1:
+			return list[0], foundOne
+		default:
+			return Record{}, foundMany
+		}
+	}
+	return Record{}, foundNone
+}
