@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -378,6 +379,17 @@ func (s *Store) AskAgain(ctx context.Context, organizationID, actionID uuid.UUID
 		if a.State.Settled() || a.State == ActionAsking {
 			return nil
 		}
+		key, err := s.dataKey(ctx, tx, a.dataKeyID)
+		if err != nil {
+			return err
+		}
+		edit, err := s.latestEdit(ctx, tx, key, a.ID)
+		if err != nil {
+			return err
+		}
+		// What the approver wrote stands: it is what is asked about now.
+		a.Content.Properties = maps.Clone(a.Content.Properties)
+		maps.Copy(a.Content.Properties, edit)
 		a.Content.Doubt, a.Content.Changed = doubt, nil
 		if before != nil {
 			a.Content.Changed = changedProperties(a.Content.Before, before)

@@ -385,11 +385,16 @@ func (s *Store) amend(ctx context.Context, tx pgx.Tx, f *followUp, key *vault.Da
 			return err
 		}
 	}
-	if same {
-		switch a.State {
-		case ActionDenied, ActionSkipped, ActionWithdrawn:
-			// What stood in its way may be gone.
-		default:
+	switch a.State {
+	case ActionDenied, ActionSkipped, ActionWithdrawn:
+		// What stood in its way may be gone.
+	case ActionRejected, ActionExpired:
+		// Nobody is asked again what was answered, because of a link alone.
+		if same || (a.TargetID == d.TargetID && maps.Equal(a.Content.Properties, d.Content.Properties)) {
+			return nil
+		}
+	default:
+		if same {
 			return nil
 		}
 	}
@@ -538,7 +543,7 @@ func (s *Store) reconcileDependent(ctx context.Context, tx pgx.Tx, f *followUp, 
 			continue
 		}
 		why := fmt.Sprintf("%s %q was %s", dep.Tool.Title(), dep.Content.Label, dep.State)
-		if needs(a.Content, dep.Key) {
+		if needs(*a, dep.Key) {
 			// No label in the reason: it is stored in clear.
 			reason := fmt.Sprintf("it needs %s, which was %s", dep.Tool.Title(), dep.State)
 			if err := s.settle(ctx, tx, f, *a, ActionSkipped, reason); err != nil {
@@ -573,9 +578,23 @@ func (s *Store) reconcileDependent(ctx context.Context, tx pgx.Tx, f *followUp, 
 	return false, nil
 }
 
-// needs says whether an action can't stand without the one with that key.
-func needs(c ActionContent, key string) bool {
-	return c.TargetKey == key || slices.ContainsFunc(c.Associations, func(r AssociationRef) bool { return r.Key == key && r.Required })
+// needs says whether an action can't stand without the one with that key: it is
+// required, or it is the last of the records whose timeline the action is for.
+func needs(a Action, key string) bool {
+	if a.Content.TargetKey == key {
+		return true
+	}
+	others := 0
+	for _, r := range a.Content.Associations {
+		switch {
+		case r.Key == key && r.Required:
+			return true
+		case r.Key != key:
+			others++
+		}
+	}
+	onTimelines := a.Tool.Operation == policy.Create && (a.Tool.Object == "meeting" || a.Tool.Object == "note")
+	return onTimelines && others == 0 && len(a.Content.Associations) > 0
 }
 
 func appendSentence(text, more string) string {

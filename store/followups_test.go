@@ -464,3 +464,50 @@ func TestAskAgainKeepsOneQuestion(t *testing.T) {
 	require.Len(t, b.questions(store.ApprovalPending), 1)
 	require.False(t, errors.Is(b.decide(p, store.Approve, nil), store.ErrNotFound))
 }
+
+func TestAskingAgainKeepsTheEdit(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, policy.Permissions{updateDeal: policy.Ask})
+	d := draft(updateDeal, "deal:1", map[string]string{"amount": "42000", "dealname": "Renewal"})
+	d.TargetID, d.Content.Before = "7", map[string]string{"amount": "40000"}
+	b.plan(d)
+	require.NoError(t, b.decide(b.question("deal:1"), store.Edit, map[string]string{"amount": "43000"}))
+	require.NoError(t, b.AskAgain(context.Background(), b.org, b.action("deal:1").ID, "permission", "it changed in HubSpot", nil))
+	require.Equal(t, map[string]string{"amount": "43000", "dealname": "Renewal"}, b.question("deal:1").Action.Content.Properties)
+}
+
+func TestWhatWasRejectedIsNotAskedAgainForALink(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, policy.Permissions{createDeal: policy.Ask})
+	d := draft(createDeal, "deal:1", map[string]string{"dealname": "Renewal"})
+	b.plan(d)
+	require.NoError(t, b.decide(b.question("deal:1"), store.Reject, nil))
+
+	d.Content.Associations = []store.AssociationRef{{Object: "contact", RecordID: "77"}}
+	b.plan(d)
+	require.Equal(t, store.ActionRejected, b.action("deal:1").State)
+
+	d.Content.Properties = map[string]string{"dealname": "Renewal", "amount": "9"}
+	b.plan(d)
+	require.Equal(t, store.ActionAsking, b.action("deal:1").State, "another proposal is another question")
+}
+
+// A note without a timeline is nobody's: it falls with the last of its records,
+// and stands with any other.
+func TestANoteFallsWithTheLastOfItsRecords(t *testing.T) {
+	t.Parallel()
+	createNote := policy.Tool{Object: "note", Operation: policy.Create}
+	b := newBench(t, policy.Permissions{createContact: policy.Ask, createCompany: policy.Ask, createNote: policy.Allow})
+	note := draft(createNote, "note:1", map[string]string{"hs_note_body": "x"})
+	note.DependsOn = []string{"contact:1", "company:1"}
+	note.Content.Associations = []store.AssociationRef{{Object: "contact", Key: "contact:1"}, {Object: "company", Key: "company:1"}}
+	b.plan(
+		draft(createCompany, "company:1", map[string]string{"domain": "northwind.example"}),
+		draft(createContact, "contact:1", map[string]string{"email": "jane@northwind.example"}), note)
+	require.NoError(t, b.decide(b.question("company:1"), store.Reject, nil))
+	b.look()
+	require.Equal(t, store.ActionReady, b.action("note:1").State)
+	require.NoError(t, b.decide(b.question("contact:1"), store.Reject, nil))
+	b.look()
+	require.Equal(t, store.ActionSkipped, b.action("note:1").State)
+}

@@ -26,12 +26,12 @@ type Source struct {
 	DisabledAt  *time.Time `json:"disabled_at,omitempty"`
 	CreatedAt   time.Time  `json:"created_at"`
 
-	secrets   []Secret
+	// Secrets are the live signing secrets, newest first: one or two. (Exported,
+	// because what prints a struct asks only its exported fields to redact.)
+	Secrets []Secret `json:"-"`
+
 	dataKeyID uuid.UUID
 }
-
-// Secrets are the live signing secrets, newest first: one or two.
-func (s Source) Secrets() []Secret { return s.secrets }
 
 // SourceSettings are what an operator may set for one source.
 type SourceSettings struct {
@@ -56,7 +56,7 @@ func sourceSecretsPlace(id uuid.UUID) string { return "sources.sealed_secrets:" 
 func (s *Store) CreateSource(ctx context.Context, n NewSource, actor Actor) (Source, error) {
 	src := Source{
 		ID: newID(), OrganizationID: n.OrganizationID, Platform: n.Platform, Name: strings.TrimSpace(n.Name),
-		Settings: n.Settings, SecretCount: len(n.Secrets), secrets: n.Secrets,
+		Settings: n.Settings, SecretCount: len(n.Secrets), Secrets: n.Secrets,
 	}
 	if src.Platform == "" || src.Name == "" {
 		return Source{}, errors.New("creating a source: it needs a platform and a name")
@@ -142,7 +142,7 @@ func (s *Store) changeSecrets(ctx context.Context, id uuid.UUID, actor Actor, wh
 		if err != nil {
 			return err
 		}
-		sealed, err := s.sealSecrets(id, change(src.secrets))
+		sealed, err := s.sealSecrets(id, change(src.Secrets))
 		if err != nil {
 			return err
 		}
@@ -229,7 +229,7 @@ func (s *Store) scanSource(row pgx.Row) (Source, error) {
 		return Source{}, fmt.Errorf("decoding the secrets of source %s", src.ID)
 	}
 	for _, secret := range plain {
-		src.secrets = append(src.secrets, Secret(secret))
+		src.Secrets = append(src.Secrets, Secret(secret))
 	}
 	src.SecretCount = len(plain)
 	if err := json.Unmarshal(settings, &src.Settings); err != nil {

@@ -73,10 +73,6 @@ type Write struct {
 	dataKeyID *uuid.UUID
 }
 
-// questionPrefix begins the properties that are questions to the approver (see
-// package planner) and must never be sent.
-const questionPrefix = "debrief_"
-
 const (
 	// claimWait is for a create that is under way elsewhere: seconds, as a rule.
 	claimWait = 2 * time.Second
@@ -236,7 +232,7 @@ func (t *writeTx) permitted(ctx context.Context) error {
 	maps.Copy(w.Properties, w.Action.Content.Properties)
 	maps.Copy(w.Properties, edit)
 	// What asks the approver something beside yes or no is not HubSpot's.
-	maps.DeleteFunc(w.Properties, func(name, _ string) bool { return strings.HasPrefix(name, questionPrefix) })
+	maps.DeleteFunc(w.Properties, func(name, _ string) bool { return strings.HasPrefix(name, QuestionPrefix) })
 	w.NaturalKey = naturalKey(w.Action.Content.NaturalKey, w.Properties)
 	if len(w.Properties) == 0 && (w.Action.Tool.Operation == policy.Create || len(w.Action.Content.Associations) == 0) {
 		return t.settle(ctx, ActionFailed, "it has nothing to write")
@@ -394,7 +390,7 @@ func (t *writeTx) dependencies(ctx context.Context) error {
 	byKey := map[string]dependency{}
 	for _, d := range found {
 		byKey[d.key] = d
-		if !d.state.Happened() && needs(a.Content, d.key) {
+		if !d.state.Happened() && needs(a, d.key) {
 			return t.settle(ctx, ActionSkipped, "it needs "+d.tool.Title()+", which was not carried out ("+string(d.state)+")")
 		}
 	}

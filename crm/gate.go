@@ -1,0 +1,189 @@
+package crm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/debriefhq/debrief/hubspot"
+	"github.com/debriefhq/debrief/policy"
+	"github.com/debriefhq/debrief/store"
+)
+
+// Tokens hands out access tokens; package connections does.
+type Tokens interface {
+	// Token returns a usable access token and its version.
+	Token(ctx context.Context, connectionID uuid.UUID) (token store.Secret, version int64, err error)
+	// Invalidate says that HubSpot did not accept the token of that version.
+	Invalidate(ctx context.Context, connectionID uuid.UUID, version int64) error
+}
+
+// Options are what a gate is made of.
+type Options struct {
+	Store  *store.Store
+	Tokens Tokens
+	// Client has no token of its own.
+	Client *hubspot.Client
+	// CallTimeout bounds one call to HubSpot; 0 means 30 s.
+	CallTimeout time.Duration
+	// LateCommit is how long HubSpot may still be working on a request that
+	// nobody waits for any more; 0 means 100 s, its 524 (developers.hubspot.com,
+	// "Error handling"). Shorter is for tests.
+	LateCommit time.Duration
+	// CacheAge is how old pipelines, properties and account details may be; 0
+	// means five minutes.
+	CacheAge time.Duration
+	// Now is the clock that ages the cache; nil means time.Now.
+	Now func() time.Time
+}
+
+// Gate is the one way to HubSpot's objects. It is safe for concurrent use.
+type Gate struct {
+	store       *store.Store
+	tokens      Tokens
+	client      *hubspot.Client
+	callTimeout time.Duration
+	lateCommit  time.Duration
+	cache       *cache
+}
+
+// New makes a gate.
+func New(o Options) *Gate {
+	if o.CallTimeout <= 0 {
+		o.CallTimeout = 30 * time.Second
+	}
+	if o.LateCommit <= 0 {
+		o.LateCommit = 100 * time.Second
+	}
+	if o.CacheAge <= 0 {
+		o.CacheAge = 5 * time.Minute
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Gate{
+		store: o.Store, tokens: o.Tokens, client: o.Client, callTimeout: o.CallTimeout, lateCommit: o.LateCommit,
+		cache: newCache(o.CacheAge, o.Now),
+	}
+}
+
+// Scope says for whom a call is made.
+type Scope struct {
+	OrganizationID uuid.UUID
+	ConnectionID   uuid.UUID
+	Origin         store.Origin
+	Round          int
+	// Actor is who calls; empty means "follow-up".
+	Actor store.Actor
+	// OnBehalfOf is the ID of whom it is done for. No name, no address.
+	OnBehalfOf string
+}
+
+func (s Scope) entry() store.AuditEntry {
+	if s.Actor.Name == "" {
+		s.Actor.Name = defaultActor
+	}
+	return store.AuditEntry{
+		OrganizationID: s.OrganizationID, Actor: s.Actor, OnBehalfOf: s.OnBehalfOf, Origin: s.Origin, Round: s.Round,
+		ConnectionID: &s.ConnectionID,
+	}
+}
+
+const defaultActor = "follow-up"
+
+// limit waits for nothing yet: the seam where one limiter per account will give
+// out reservations, by a RetryError with the time.
+func (g *Gate) limit(context.Context, uuid.UUID) error { return nil }
+
+// session is a client with a token that can be renewed once.
+type session struct {
+	gate         *Gate
+	connectionID uuid.UUID
+	client       *hubspot.Client
+	version      int64
+	renewed      bool
+}
+
+// connect asks for a token. An error of the token's owner passes through: a
+// paused connection pauses the work.
+func (g *Gate) connect(ctx context.Context, connectionID uuid.UUID) (*session, error) {
+	if err := g.limit(ctx, connectionID); err != nil {
+		return nil, err
+	}
+	s := &session{gate: g, connectionID: connectionID}
+	return s, s.token(ctx)
+}
+
+func (s *session) token(ctx context.Context) error {
+	token, version, err := s.gate.tokens.Token(ctx, s.connectionID)
+	if err != nil {
+		return &tokenError{err}
+	}
+	s.client, s.version = s.gate.client.As(token.Reveal()), version
+	return nil
+}
+
+// tokenError marks that a call was not made for want of a token.
+type tokenError struct{ cause error }
+
+func (e *tokenError) Error() string { return "getting a token: " + e.cause.Error() }
+func (e *tokenError) Unwrap() error { return e.cause }
+
+// do makes one call, and once more with a new token if HubSpot did not accept
+// this one: what HubSpot answers 401 to, it has not done.
+func (s *session) do(ctx context.Context, call func(context.Context, *hubspot.Client) error) error {
+	ctx, cancel := context.WithTimeout(ctx, s.gate.callTimeout)
+	defer cancel()
+	err := call(ctx, s.client)
+	if !errors.Is(err, hubspot.ErrUnauthorized) || s.renewed {
+		return err
+	}
+	s.renewed = true
+	if err := s.gate.tokens.Invalidate(ctx, s.connectionID, s.version); err != nil {
+		return &tokenError{err}
+	}
+	if err := s.token(ctx); err != nil {
+		return err
+	}
+	return call(ctx, s.client)
+}
+
+// audited makes one permitted call with its audit row before and after it. The
+// call returns the ID of the record that it was about, if that was one.
+func (g *Gate) audited(ctx context.Context, s *session, e store.AuditEntry, tools []policy.Tool, approved bool,
+	call func(context.Context, *hubspot.Client) (recordID string, err error),
+) error {
+	id, err := g.store.BeginToolCall(ctx, e, tools, approved)
+	if err != nil {
+		return err
+	}
+	var recordID string
+	err = s.do(ctx, func(ctx context.Context, c *hubspot.Client) (err error) {
+		recordID, err = call(ctx, c)
+		return err
+	})
+	result := outcome(err)
+	result.RecordID = recordID
+	// The row is completed even if nobody waits for the call any more.
+	done, cancel := completing(ctx)
+	defer cancel()
+	if endErr := g.store.EndCall(done, id, result); endErr != nil {
+		return errors.Join(err, endErr)
+	}
+	return err
+}
+
+// completing is the time to record what happened, whatever became of ctx.
+func completing(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+}
+
+func wrap(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}

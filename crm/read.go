@@ -1,0 +1,212 @@
+package crm
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/debriefhq/debrief/hubspot"
+	"github.com/debriefhq/debrief/policy"
+	"github.com/debriefhq/debrief/store"
+)
+
+// Reader reads from HubSpot for one scope. Each method is one call through the
+// tool "<object>.read", whose permission is read anew each time: where it is not
+// allow (a read can't be asked about), nothing is sent and the error is a
+// [*policy.DeniedError]. Other errors are a [*RetryError], the token owner's, or
+// package hubspot's. Object types go by their singular names (contact) or
+// HubSpot's.
+type Reader struct {
+	gate  *Gate
+	scope Scope
+}
+
+// Reader returns a reader for a scope.
+func (g *Gate) Reader(scope Scope) *Reader { return &Reader{gate: g, scope: scope} }
+
+// read makes one call. The tools are those it needs, the first one names it; none
+// for a call of the gate's own.
+func (r *Reader) read(ctx context.Context, what string, properties []string, tools []policy.Tool,
+	call func(context.Context, *hubspot.Client) (recordID string, err error),
+) error {
+	e := r.scope.entry()
+	e.Reason, e.Properties = what, slices.Clone(properties)
+	if len(tools) > 0 {
+		e.Tool = tools[0]
+	}
+	if err := r.permitted(ctx, e, tools); err != nil {
+		return wrap(what, err)
+	}
+	s, err := r.gate.connect(ctx, r.scope.ConnectionID)
+	if err != nil {
+		return wrap(what, err)
+	}
+	return wrap(what, retry(r.gate.audited(ctx, s, e, tools, false, call)))
+}
+
+// permitted looks at the permissions before a token is asked for. They are read
+// again in the transaction that records the intent.
+func (r *Reader) permitted(ctx context.Context, e store.AuditEntry, tools []policy.Tool) error {
+	for _, tool := range tools {
+		d, err := r.gate.store.Permission(ctx, r.scope.OrganizationID, tool)
+		if err != nil {
+			return err
+		}
+		if d.Permission == policy.Allow {
+			continue
+		}
+		e.Kind, e.Outcome, e.Reason = store.AuditCall, store.Refused, d.Reason
+		if err := r.gate.store.Audit(ctx, e); err != nil {
+			return err
+		}
+		return &policy.DeniedError{Tool: tool, Reason: d.Reason}
+	}
+	return nil
+}
+
+func readTool(object string) policy.Tool {
+	return policy.Tool{Object: singular(object), Operation: policy.Read}
+}
+
+// Get reads a record by its ID, or by the unique property that the options name.
+func (r *Reader) Get(ctx context.Context, object, id string, o hubspot.GetOptions) (hubspot.Record, error) {
+	var record hubspot.Record
+	tools := []policy.Tool{readTool(object)}
+	for _, other := range o.Associations {
+		if tool := readTool(other); !slices.Contains(tools, tool) {
+			tools = append(tools, tool)
+		}
+	}
+	properties := append(slices.Clone(o.Properties), o.PropertiesWithHistory...)
+	err := r.read(ctx, "reading a "+singular(object), properties, tools, func(ctx context.Context, c *hubspot.Client) (string, error) {
+		var err error
+		record, err = c.Get(ctx, plural(object), id, o)
+		return record.ID, err
+	})
+	return record, err
+}
+
+// BatchRead reads up to [hubspot.MaxBatch] records at once.
+func (r *Reader) BatchRead(ctx context.Context, object string, in hubspot.BatchReadInput) (hubspot.BatchReadResult, error) {
+	var result hubspot.BatchReadResult
+	properties := append(slices.Clone(in.Properties), in.PropertiesWithHistory...)
+	what := "reading " + plural(object)
+	err := r.read(ctx, what, properties, []policy.Tool{readTool(object)}, func(ctx context.Context, c *hubspot.Client) (string, error) {
+		var err error
+		result, err = c.BatchRead(ctx, plural(object), in)
+		return recordIDs(result.Records), err
+	})
+	return result, err
+}
+
+// Search finds records by their properties; the account has five searches a
+// second, and what was written a moment ago may not be found yet.
+func (r *Reader) Search(ctx context.Context, object string, in hubspot.SearchRequest) (hubspot.SearchResult, error) {
+	var result hubspot.SearchResult
+	what := "searching " + plural(object)
+	err := r.read(ctx, what, in.Properties, []policy.Tool{readTool(object)}, func(ctx context.Context, c *hubspot.Client) (string, error) {
+		var err error
+		result, err = c.Search(ctx, plural(object), in)
+		return recordIDs(result.Records), err
+	})
+	return result, err
+}
+
+// BatchReadAssociations reads the links of up to [hubspot.MaxAssociationReads] records to
+// one object type. It needs to read both ends.
+func (r *Reader) BatchReadAssociations(ctx context.Context, from, to string, ids []string) (hubspot.AssociationsRead, error) {
+	var result hubspot.AssociationsRead
+	tools := []policy.Tool{readTool(from)}
+	if tool := readTool(to); tool != tools[0] {
+		tools = append(tools, tool)
+	}
+	what := fmt.Sprintf("reading which %s belong to %s", plural(to), plural(from))
+	err := r.read(ctx, what, nil, tools, func(ctx context.Context, c *hubspot.Client) (string, error) {
+		var err error
+		result, err = c.BatchReadAssociations(ctx, plural(from), plural(to), ids)
+		return joinIDs(ids), err
+	})
+	return result, err
+}
+
+// Owners lists owners, one page per call.
+func (r *Reader) Owners(ctx context.Context, in hubspot.OwnersQuery) (hubspot.OwnersPage, error) {
+	var page hubspot.OwnersPage
+	tools := []policy.Tool{{Object: "owner", Operation: policy.Read}}
+	err := r.read(ctx, "reading owners", nil, tools, func(ctx context.Context, c *hubspot.Client) (string, error) {
+		var err error
+		page, err = c.Owners(ctx, in)
+		ids := make([]string, 0, len(page.Owners))
+		for _, o := range page.Owners {
+			ids = append(ids, o.ID)
+		}
+		return joinIDs(ids), err
+	})
+	return page, err
+}
+
+// Pipelines lists the pipelines of deals or tickets. It is the gate's own call:
+// no tool, cached for [Options].CacheAge.
+func (r *Reader) Pipelines(ctx context.Context, object string) ([]hubspot.Pipeline, error) {
+	return cachedRead(ctx, r, "reading the pipelines of "+plural(object), func(ctx context.Context, c *hubspot.Client) ([]hubspot.Pipeline, error) {
+		return c.Pipelines(ctx, plural(object))
+	})
+}
+
+// Properties lists the properties of an object type. It is the gate's own call:
+// no tool, cached for [Options].CacheAge.
+func (r *Reader) Properties(ctx context.Context, object string) ([]hubspot.Property, error) {
+	return cachedRead(ctx, r, "reading the properties of "+plural(object), func(ctx context.Context, c *hubspot.Client) ([]hubspot.Property, error) {
+		return c.Properties(ctx, plural(object))
+	})
+}
+
+// AccountDetails reads the account: time zone, currencies. It is the gate's own
+// call: no tool, cached for [Options].CacheAge.
+func (r *Reader) AccountDetails(ctx context.Context) (hubspot.Account, error) {
+	return cachedRead(ctx, r, "reading the account's details", func(ctx context.Context, c *hubspot.Client) (hubspot.Account, error) {
+		return c.AccountDetails(ctx)
+	})
+}
+
+// cachedRead returns what was read before, or reads it. Who gets a cached value
+// must not change it.
+func cachedRead[T any](ctx context.Context, r *Reader, what string, read func(context.Context, *hubspot.Client) (T, error)) (T, error) {
+	key := cacheKey{r.scope.OrganizationID, r.scope.ConnectionID, what}
+	if v, ok := r.gate.cache.get(key); ok {
+		return v.(T), nil //nolint:forcetypeassert // the key says which type
+	}
+	var value T
+	err := r.read(ctx, what, nil, nil, func(ctx context.Context, c *hubspot.Client) (string, error) {
+		var err error
+		value, err = read(ctx, c)
+		return "", err
+	})
+	if err == nil {
+		r.gate.cache.put(key, value)
+	}
+	return value, err
+}
+
+func recordIDs(records []hubspot.Record) string {
+	ids := make([]string, 0, len(records))
+	for _, r := range records {
+		ids = append(ids, r.ID)
+	}
+	return joinIDs(ids)
+}
+
+// joinIDs names several records in one audit row, up to a bound.
+func joinIDs(ids []string) string {
+	if len(ids) > hubspot.MaxBatch {
+		ids = ids[:hubspot.MaxBatch]
+	}
+	kept := make([]string, 0, len(ids))
+	for _, id := range ids {
+		if id = word(id); id != "" {
+			kept = append(kept, id)
+		}
+	}
+	return strings.Join(kept, ",")
+}
