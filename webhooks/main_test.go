@@ -1,0 +1,9 @@
+package webhooks
+
+import (
+	"testing"
+
+	"github.com/debriefhq/debrief/store/storetest"
+)
+
+func TestMain(m *testing.M) { storetest.Main(m) }

@@ -1,0 +1,158 @@
+package webhooks
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/rs/zerolog"
+
+	"github.com/debriefhq/debrief/store"
+)
+
+// Waker lets the workflow of a meeting look again, and begins it if there is
+// none. Being told twice must do no harm.
+type Waker interface {
+	Wake(ctx context.Context, organizationID, meetingID uuid.UUID, reason string) error
+}
+
+// RelayOptions are what a [Relay] needs.
+type RelayOptions struct {
+	Store     *store.Store
+	Platforms map[string]Platform
+	// Waker takes the wakeups. Nil leaves them to the relay of another process.
+	Waker Waker
+	Log   zerolog.Logger
+	// Interval between two looks when nothing calls; 0 means one second.
+	Interval time.Duration
+	// Workers understand deliveries side by side; 0 means four.
+	Workers int
+}
+
+// Relay understands what is stored and not understood, and sends the wakeups
+// that are written. Any number of relays may share one database: what one has
+// claimed, another leaves alone, and takes over if the first dies.
+type Relay struct {
+	options    RelayOptions
+	deliveries chan struct{}
+	wakeups    chan struct{}
+}
+
+const (
+	claimDeliveries = 4
+	claimWakeups    = 16
+	// How long one step may take. A shutdown waits for it, so that a delivery
+	// that is being understood need not wait for its lease to end.
+	understandTimeout = 20 * time.Second
+	wakeTimeout       = 5 * time.Second
+)
+
+// NewRelay returns a relay; [Relay.Run] starts it.
+func NewRelay(o RelayOptions) *Relay {
+	if o.Interval <= 0 {
+		o.Interval = time.Second
+	}
+	if o.Workers <= 0 {
+		o.Workers = 4
+	}
+	return &Relay{options: o, deliveries: make(chan struct{}, o.Workers), wakeups: make(chan struct{}, 1)}
+}
+
+// Poke says that there is something to understand. It never blocks: when all
+// workers are at it already, they find it when they look for more.
+func (r *Relay) Poke() {
+	select {
+	case r.deliveries <- struct{}{}:
+	default:
+	}
+}
+
+// Run works until ctx ends, and returns when what was begun is done.
+func (r *Relay) Run(ctx context.Context) {
+	var workers sync.WaitGroup
+	for range r.options.Workers {
+		workers.Go(func() { r.loop(ctx, r.deliveries, r.understandSome) })
+	}
+	if r.options.Waker != nil {
+		workers.Go(func() { r.loop(ctx, r.wakeups, r.wakeSome) })
+	}
+	workers.Wait()
+}
+
+// loop calls some until it finds nothing more, and again when it is called for
+// or the interval is over. Trouble waits for the interval.
+func (r *Relay) loop(ctx context.Context, called <-chan struct{}, some func(context.Context) (bool, error)) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	var complained time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-called:
+		case <-timer.C:
+		}
+		for ctx.Err() == nil {
+			more, err := some(ctx)
+			if err != nil && ctx.Err() == nil && time.Since(complained) > refusalLogging {
+				complained = time.Now()
+				r.options.Log.Error().Err(err).Msg("the relay will try again")
+			}
+			if err != nil || !more {
+				break
+			}
+		}
+		timer.Reset(r.options.Interval)
+	}
+}
+
+// understandSome claims a few deliveries and understands them. One that fails
+// stays claimed, and comes again when its lease is over.
+func (r *Relay) understandSome(ctx context.Context) (more bool, err error) {
+	claimed, err := r.options.Store.ClaimDeliveries(ctx, claimDeliveries)
+	if err != nil {
+		return false, err
+	}
+	var firstErr error
+	for _, d := range claimed {
+		step, done := context.WithTimeout(context.WithoutCancel(ctx), understandTimeout)
+		result, err := understandStored(step, r.options.Store, r.options.Platforms, d)
+		done()
+		if err != nil && firstErr == nil {
+			firstErr = err
+		}
+		if result.Woken {
+			select {
+			case r.wakeups <- struct{}{}:
+			default:
+			}
+		}
+	}
+	return len(claimed) > 0, firstErr
+}
+
+// wakeSome sends a few wakeups. When one can't be sent, Temporal is away and the
+// rest is put back unsent.
+func (r *Relay) wakeSome(ctx context.Context) (more bool, err error) {
+	claimed, err := r.options.Store.ClaimWakeups(ctx, claimWakeups)
+	if err != nil {
+		return false, err
+	}
+	var failed error
+	for _, w := range claimed {
+		if failed == nil {
+			step, done := context.WithTimeout(context.WithoutCancel(ctx), wakeTimeout)
+			failed = r.options.Waker.Wake(step, w.OrganizationID, w.MeetingID, w.Reason)
+			done()
+		}
+		settle := r.options.Store.DeleteWakeup
+		if failed != nil {
+			settle = r.options.Store.RetryWakeup
+		}
+		if err := settle(context.WithoutCancel(ctx), w.ID); err != nil {
+			return false, err
+		}
+	}
+	return len(claimed) > 0, failed
+}

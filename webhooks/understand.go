@@ -1,0 +1,177 @@
+package webhooks
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/google/uuid"
+
+	"github.com/debriefhq/debrief/meeting"
+	"github.com/debriefhq/debrief/store"
+)
+
+// understand maps a delivery and checks what comes out. Everything wrong with it
+// is an [Unfit].
+func (p Platform) understand(d Delivery) ([]meeting.Event, error) {
+	if encoding := d.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
+		// The signature covers the bytes as sent, so they can be verified and
+		// kept; but no platform compresses, and unpacking is a way to blow up.
+		return nil, Unfit{"the body is compressed: send it as it is"}
+	}
+	if err := checkShape(d.Body); err != nil {
+		return nil, err
+	}
+	events, err := p.mapping.Events(d)
+	if err != nil {
+		return nil, err
+	}
+	for i, e := range events {
+		e.DedupeKey = boundedKey(e.DedupeKey)
+		e = e.Normalize()
+		if err := e.Validate(); err != nil {
+			var invalid *meeting.InvalidError
+			if errors.As(err, &invalid) {
+				return nil, Unfit{invalid.Error()}
+			}
+			return nil, err
+		}
+		events[i] = e
+	}
+	return events, nil
+}
+
+// key is the delivery's dedupe key, fit for an index.
+func (p Platform) key(d Delivery) string {
+	if k := p.mapping.Key(d); k != "" {
+		return boundedKey(k)
+	}
+	sum := sha256.Sum256(d.Body)
+	return "body:" + hex.EncodeToString(sum[:])
+}
+
+// boundedKey keeps a key that is short and plain, and hashes any other: senders
+// choose them, and an index has limits.
+func boundedKey(k string) string {
+	plain := len(k) <= 255
+	for i := 0; plain && i < len(k); i++ {
+		plain = k[i] > ' ' && k[i] < 0x7f
+	}
+	if plain {
+		return k
+	}
+	sum := sha256.Sum256([]byte(k))
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// Limits of a body's shape. A few megabytes of brackets would otherwise grow to
+// gigabytes when decoded.
+const (
+	maxDepth  = 64
+	maxValues = 500_000
+)
+
+// checkShape reads over the tokens of a JSON text, without building anything,
+// and refuses what is nested too deep or has too many values. Whether it is
+// valid JSON is for the decoder to say.
+func checkShape(body []byte) error {
+	depth, values := 0, 0
+	inString := false
+	for i := 0; i < len(body); i++ {
+		c := body[i]
+		if inString {
+			switch c {
+			case '\\':
+				i++
+			case '"':
+				inString = false
+			}
+			continue
+		}
+		switch c {
+		case '"':
+			inString = true
+		case '{', '[':
+			depth++
+			values++
+		case '}', ']':
+			depth--
+		case ',':
+			values++
+		}
+		if depth > maxDepth {
+			return Unfit{fmt.Sprintf("the JSON is nested deeper than %d levels", maxDepth)}
+		}
+		if values > maxValues {
+			return Unfit{fmt.Sprintf("the JSON has more than %d values", maxValues)}
+		}
+	}
+	return nil
+}
+
+// understandStored gives a stored delivery its verdict: its events stand in
+// their meetings afterwards, or the reason why not stands with the delivery. An
+// error means that neither could be done for now. It can be repeated.
+func understandStored(ctx context.Context, s *store.Store, platforms map[string]Platform, d store.Delivery) (result store.Understanding, err error) {
+	defer func() {
+		// A body that breaks a mapping must not take the process with it. What
+		// panicked may quote the body: only its type is told.
+		if p := recover(); p != nil {
+			err = fmt.Errorf("understanding delivery %s: the mapping of %s panicked (%T)", d.ID, d.Platform, p)
+		}
+	}()
+	platform, known := platforms[d.Platform]
+	if !known {
+		return result, fmt.Errorf("understanding delivery %s: this program does not know the platform %q", d.ID, d.Platform)
+	}
+	body, err := s.Body(ctx, d.ID)
+	if errors.Is(err, store.ErrErased) {
+		return result, s.SettleDelivery(ctx, d.ID, store.DeliveryExcluded, "its words were erased")
+	}
+	if err != nil {
+		return result, err
+	}
+	header := http.Header{}
+	for name, v := range d.Headers {
+		header.Set(name, v)
+	}
+	events, err := platform.understand(Delivery{SourceID: d.SourceID, Header: header, Body: body})
+	var unfit Unfit
+	if errors.As(err, &unfit) {
+		return result, s.SettleDelivery(ctx, d.ID, store.DeliveryUnprocessable, unfit.Reason)
+	}
+	if err != nil {
+		return result, fmt.Errorf("understanding delivery %s: %w", d.ID, err)
+	}
+	organizationID, err := organizationOf(ctx, s, d, events)
+	if errors.Is(err, store.ErrNotFound) {
+		return result, s.SettleDelivery(ctx, d.ID, store.DeliveryUnrouted, "no organization has connected the sender's account")
+	}
+	if err != nil {
+		return result, err
+	}
+	return s.Understood(ctx, d.ID, organizationID, events)
+}
+
+// organizationOf says whose the delivery is: its source's, or for a source of
+// the whole installation, that of the account that all its events come from.
+func organizationOf(ctx context.Context, s *store.Store, d store.Delivery, events []meeting.Event) (uuid.UUID, error) {
+	source, err := s.Source(ctx, d.SourceID)
+	if err != nil {
+		return uuid.Nil, err
+	}
+	if source.OrganizationID != nil {
+		return *source.OrganizationID, nil
+	}
+	account := ""
+	for _, e := range events {
+		if e.ProviderAccountID == "" || (account != "" && e.ProviderAccountID != account) {
+			return uuid.Nil, store.ErrNotFound
+		}
+		account = e.ProviderAccountID
+	}
+	return s.AccountOrganization(ctx, d.SourceID, account)
+}
