@@ -1,0 +1,115 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/rs/zerolog"
+
+	"github.com/debriefhq/debrief/connections"
+	"github.com/debriefhq/debrief/crm"
+	"github.com/debriefhq/debrief/store"
+)
+
+// Activities are what a worker registers. Its methods are the activities, by
+// their names.
+type Activities struct {
+	Store       *store.Store
+	Gate        *crm.Gate
+	Connections *connections.Service
+	Log         zerolog.Logger
+}
+
+// Meeting names a meeting. It is what every activity of a follow-up is given.
+type Meeting struct {
+	OrganizationID uuid.UUID `json:"organization_id"`
+	MeetingID      uuid.UUID `json:"meeting_id"`
+}
+
+func (m Meeting) origin() store.Origin { return store.Origin{Kind: "meeting", ID: m.MeetingID} }
+
+// Look says what the follow-up of a meeting has to do next.
+func (a *Activities) Look(ctx context.Context, m Meeting) (store.Look, error) {
+	look, err := a.Store.LookAt(ctx, m.OrganizationID, m.MeetingID)
+	return look, temporalError(err)
+}
+
+// Pause makes the follow-up wait until the connection that it needs is back.
+func (a *Activities) Pause(ctx context.Context, m Meeting) error {
+	connection, err := a.connectionOf(ctx, m)
+	if err != nil {
+		return temporalError(err)
+	}
+	return temporalError(a.Store.PauseFollowUp(ctx, m.OrganizationID, m.MeetingID, connection))
+}
+
+// connectionOf is the connection that a follow-up works through, if one is known.
+func (a *Activities) connectionOf(ctx context.Context, m Meeting) (*uuid.UUID, error) {
+	f, err := a.Store.FollowUpOf(ctx, m.OrganizationID, m.MeetingID)
+	if err != nil {
+		return nil, err
+	}
+	return f.ConnectionID, nil
+}
+
+// Close ends the follow-up if nothing is left to do, and says whether it did.
+func (a *Activities) Close(ctx context.Context, m Meeting) (bool, error) {
+	closed, err := a.Store.CloseFollowUp(ctx, m.OrganizationID, m.MeetingID)
+	if err == nil && closed {
+		a.Log.Info().Stringer("meeting", m.MeetingID).Msg("follow-up closed")
+	}
+	return closed, temporalError(err)
+}
+
+// DecideInput is an answer from the Temporal UI.
+type DecideInput struct {
+	Meeting    Meeting           `json:"meeting"`
+	ApprovalID uuid.UUID         `json:"approval_id"`
+	Verdict    store.Verdict     `json:"verdict"`
+	Edit       map[string]string `json:"edit,omitempty"`
+	Reason     string            `json:"reason,omitempty"`
+	// Name is what whoever clicked says their name is.
+	Name string `json:"name,omitempty"`
+}
+
+// Decide hands an answer to the one judge, and returns its sentence.
+func (a *Activities) Decide(ctx context.Context, in DecideInput) (string, error) {
+	// The Temporal UI tells nobody who clicked; the name is a claim, and words.
+	reason := in.Reason
+	if in.Name != "" {
+		reason = fmt.Sprintf("claimed name: %s; %s", in.Name, in.Reason)
+	}
+	decided, err := a.Store.Decide(ctx, store.Decision{
+		OrganizationID: in.Meeting.OrganizationID, MeetingID: in.Meeting.MeetingID, ApprovalID: in.ApprovalID,
+		Verdict: in.Verdict, Edit: in.Edit, Reason: reason,
+		Actor: store.Actor{Name: "temporal operator"}, Via: store.ViaTemporal,
+	})
+	if err != nil {
+		return "", temporalError(err)
+	}
+	return decided.Sentence, nil
+}
+
+// WriteInput names the action to carry out.
+type WriteInput struct {
+	Meeting  Meeting   `json:"meeting"`
+	ActionID uuid.UUID `json:"action_id"`
+}
+
+// Write carries out one action through the gate, at most once. What only a human
+// can settle becomes a question.
+func (a *Activities) Write(ctx context.Context, in WriteInput) error {
+	result, err := a.Gate.Write(ctx, in.ActionID, crm.Attempt{})
+	if err != nil {
+		return temporalError(err)
+	}
+	switch {
+	case result.OutcomeUnknown:
+		err = a.Store.AskAgain(ctx, in.Meeting.OrganizationID, in.ActionID, "outcome",
+			"It was sent, and HubSpot's answer was lost: nothing tells whether it happened. Look in HubSpot. Approve to send it again, reject to leave it.", nil)
+	case result.NeedsQuestion:
+		err = a.Store.AskAgain(ctx, in.Meeting.OrganizationID, in.ActionID, "permission", result.Reason, result.Current)
+	}
+	return temporalError(err)
+}

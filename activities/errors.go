@@ -1,0 +1,64 @@
+package activities
+
+import (
+	"errors"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/debriefhq/debrief/connections"
+	"github.com/debriefhq/debrief/crm"
+	"github.com/debriefhq/debrief/store"
+)
+
+// The types of the errors that workflows tell apart. They are stored in
+// histories: never change one.
+const (
+	// TypeDisconnected: the connection to HubSpot is gone or there is none. The
+	// work waits until it is back.
+	TypeDisconnected = "Disconnected"
+	// TypeRefused: a decision that can't be recorded; the message is for the
+	// approver.
+	TypeRefused = "Refused"
+	// TypeNotFound: what the workflow speaks of is not there.
+	TypeNotFound = "NotFound"
+	// TypeLater: HubSpot or a lock asks for patience; it is tried again when it
+	// said, and nothing is wrong.
+	TypeLater = "Later"
+)
+
+// temporalError maps the errors of our own packages to Temporal's, in one place.
+// What it does not know is retried as it is.
+func temporalError(err error) error {
+	if err == nil {
+		return nil
+	}
+	var paused *connections.PausedError
+	var retry *crm.RetryError
+	var transient *connections.TransientError
+	var refusal *store.Refusal
+	switch {
+	case errors.As(err, &paused):
+		return temporal.NewNonRetryableApplicationError(paused.Public(), TypeDisconnected, err)
+	case errors.Is(err, connections.ErrNoConnection):
+		return temporal.NewNonRetryableApplicationError("The organization has no connection to HubSpot: connect one, and this goes on.", TypeDisconnected, err)
+	case errors.As(err, &refusal):
+		return temporal.NewNonRetryableApplicationError(refusal.Sentence, TypeRefused, err)
+	case errors.As(err, &retry):
+		return later(err, retry.After)
+	case errors.As(err, &transient):
+		return later(err, transient.RetryAfter)
+	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrErased):
+		return temporal.NewNonRetryableApplicationError(err.Error(), TypeNotFound, err)
+	default:
+		return err
+	}
+}
+
+func later(err error, after time.Duration) error {
+	return temporal.NewApplicationErrorWithOptions(err.Error(), TypeLater, temporal.ApplicationErrorOptions{
+		NextRetryDelay: max(after, time.Second),
+		Category:       temporal.ApplicationErrorCategoryBenign,
+		Cause:          err,
+	})
+}

@@ -1,0 +1,88 @@
+package activities
+
+import (
+	"context"
+
+	"github.com/debriefhq/debrief/crm"
+	"github.com/debriefhq/debrief/planner"
+	"github.com/debriefhq/debrief/store"
+)
+
+// Plan makes the next round's plan: it resolves who was there and what HubSpot
+// knows of them, plans, and stores the difference to what earlier rounds did.
+// Run again for the same meeting, it plans nothing twice.
+func (a *Activities) Plan(ctx context.Context, m Meeting) error {
+	return temporalError(a.plan(ctx, m))
+}
+
+func (a *Activities) plan(ctx context.Context, m Meeting) error {
+	met, err := a.Store.MeetingByID(ctx, m.OrganizationID, m.MeetingID)
+	if err != nil {
+		return err
+	}
+	organization, err := a.Store.Organization(ctx, m.OrganizationID)
+	if err != nil {
+		return err
+	}
+	connection, err := a.Connections.ForMeeting(ctx, m.OrganizationID)
+	if err != nil {
+		return err
+	}
+	followUp, err := a.Store.FollowUpOf(ctx, m.OrganizationID, m.MeetingID)
+	if err != nil {
+		return err
+	}
+	answers, err := a.Store.Answers(ctx, m.OrganizationID, m.MeetingID)
+	if err != nil {
+		return err
+	}
+	hash, err := a.Store.MeetingHash(ctx, m.OrganizationID, m.MeetingID)
+	if err != nil {
+		return err
+	}
+	written, err := a.written(ctx, m, answers)
+	if err != nil {
+		return err
+	}
+	subject := planner.Subject{
+		Meeting: met.Content, Host: planner.Host{Name: met.Content.Organizer.Name, Email: met.Content.Organizer.Email},
+		Domains: organization.Domains, Ignored: organization.Settings.IgnoredAddresses,
+		Answers: answers,
+	}
+	if met.FirstWordAt != nil {
+		subject.HeardAt = *met.FirstWordAt
+	}
+	reader := a.Gate.Reader(crm.Scope{
+		OrganizationID: m.OrganizationID, ConnectionID: connection.ID, Origin: m.origin(), Round: followUp.Round + 1,
+	})
+	resolution, err := planner.Resolve(ctx, reader, subject)
+	if err != nil {
+		return err
+	}
+	drafts := planner.Plan(planner.Input{
+		Subject: subject, Resolution: resolution, OnBehalf: !connection.IsUserLevel, Written: written, Hash: hash,
+	})
+	if err := a.Store.SavePlan(ctx, store.Plan{
+		OrganizationID: m.OrganizationID, MeetingID: m.MeetingID, MeetingVersion: met.Version, ConnectionID: connection.ID,
+		Resolution: resolution, Drafts: drafts,
+	}); err != nil {
+		return err
+	}
+	a.Log.Info().Stringer("meeting", m.MeetingID).Int("round", followUp.Round+1).Int("actions", len(drafts)).Msg("planned")
+	return nil
+}
+
+// written is what earlier rounds wrote, by draft key, with what approvers made of it.
+func (a *Activities) written(ctx context.Context, m Meeting, answers map[string]map[string]string) (map[string]planner.Written, error) {
+	actions, err := a.Store.ActionsOf(ctx, m.OrganizationID, m.MeetingID)
+	if err != nil {
+		return nil, err
+	}
+	written := map[string]planner.Written{}
+	for _, action := range actions {
+		if action.State.Happened() {
+			written[action.Key] = planner.Written{RecordID: action.RecordID, Content: action.Content, Edit: answers[action.Key]}
+		}
+	}
+	return written, nil
+}

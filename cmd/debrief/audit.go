@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/debriefhq/debrief/store"
+)
+
+type auditCmd struct {
+	List auditListCmd `cmd:"" default:"withargs" help:"List the newest rows."`
+}
+
+type auditListCmd struct {
+	jsonFlag
+
+	Meeting uuid.UUID `help:"Only rows of this meeting."`
+	Kind    string    `help:"Only rows of this kind: call, decision, permission, connection, source, visibility, organization."`
+	Before  int64     `help:"Only rows before this one, to page back."`
+	Limit   int       `help:"How many rows." default:"100"`
+}
+
+func (c *auditListCmd) Run(ctx context.Context, a *app) error {
+	s, err := a.store(ctx, "audit")
+	if err != nil {
+		return err
+	}
+	o, err := a.organization(ctx, s)
+	if err != nil {
+		return err
+	}
+	trail, err := s.AuditTrail(ctx, o.ID, store.AuditFilter{OriginID: c.Meeting, Kind: store.AuditKind(c.Kind), Before: c.Before, Limit: c.Limit})
+	if err != nil {
+		return err
+	}
+	return a.show(c.JSON, trail, func() {
+		rows := [][]string{{"ROW", "WHEN", "WHO", "FOR", "WHAT", "RECORD", "OUTCOME", "WHY", "PROPERTIES"}}
+		for _, e := range trail {
+			rows = append(rows, auditRow(e))
+		}
+		a.table("Nothing has happened yet.", rows)
+	})
+}
+
+func auditRow(e store.AuditEntry) []string {
+	what := string(e.Kind)
+	if e.Tool.Object != "" {
+		what = e.Tool.Title()
+		if e.Kind != store.AuditCall {
+			what = string(e.Kind) + ": " + what
+		}
+	}
+	return []string{
+		itoa(e.ID), e.At.Local().Format("15:04:05.000"), e.Actor.Name, e.OnBehalfOf, what, e.RecordID, string(e.Outcome), e.Reason,
+		strings.Join(e.Properties, ","),
+	}
+}

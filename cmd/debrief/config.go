@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/rs/zerolog"
+	"go.temporal.io/sdk/client"
+
+	"github.com/debriefhq/debrief/codec"
+	"github.com/debriefhq/debrief/connections"
+	"github.com/debriefhq/debrief/crm"
+	"github.com/debriefhq/debrief/hubspot"
+	"github.com/debriefhq/debrief/store"
+	"github.com/debriefhq/debrief/vault"
+)
+
+// cli is every command and every setting of the program.
+type cli struct {
+	globals
+
+	Serve   serveCmd   `cmd:"" help:"Receive webhooks and serve the web pages."`
+	Worker  workerCmd  `cmd:"" help:"Carry out workflows and activities."`
+	Migrate migrateCmd `cmd:"" help:"Bring the database to this version, and register Temporal's search attributes."`
+
+	Organizations organizationsCmd `cmd:"" aliases:"org" help:"Tenants and their settings."`
+	Sources       sourcesCmd       `cmd:"" help:"Platforms that send webhooks, with their URLs and secrets."`
+	Apps          appsCmd          `cmd:"" help:"HubSpot apps."`
+	Connections   connectionsCmd   `cmd:"" help:"Grants of a HubSpot app to a HubSpot account."`
+	Tools         toolsCmd         `cmd:"" help:"What may be done in the CRM: deny, ask or allow."`
+	Approvals     approvalsCmd     `cmd:"" help:"Questions that wait for an answer."`
+	FollowUps     followUpsCmd     `cmd:"" name:"follow-ups" help:"The work after meetings, and what became of it."`
+	Deliveries    deliveriesCmd    `cmd:"" help:"Webhooks as they were received."`
+	Audit         auditCmd         `cmd:"" help:"The trail: who did what, on whose behalf, when and why."`
+	SignIn        signInCmd        `cmd:"" name:"sign-in" help:"Print a one-time link that signs a browser in as the operator."`
+	Keys          keysCmd          `cmd:"" help:"The keyset that seals secrets and words."`
+}
+
+// globals are the settings that all commands share. Each can be given as a flag,
+// as an environment variable, or in a YAML file by its flag's name.
+type globals struct {
+	Config kong.ConfigFlag `help:"YAML file with settings by their flags' names." placeholder:"FILE" env:"DEBRIEF_CONFIG"`
+
+	DatabaseURL       string `help:"PostgreSQL 15 or later, as a libpq URL." env:"DEBRIEF_DATABASE_URL" placeholder:"URL"`
+	TemporalAddress   string `help:"Temporal's frontend, host:port." env:"DEBRIEF_TEMPORAL_ADDRESS" default:"127.0.0.1:7233"`
+	TemporalNamespace string `help:"Temporal namespace." env:"DEBRIEF_TEMPORAL_NAMESPACE" default:"default"`
+	KeysetFile        string `help:"File with the keyset that seals secrets." env:"DEBRIEF_KEYSET_FILE" placeholder:"FILE"`
+	Keyset            string `help:"The keyset itself, as JSON or base64 of it: where there are no files. Prefer the environment variable to the flag." env:"DEBRIEF_KEYSET" placeholder:"JSON"`
+	PublicURL         string `help:"How browsers and platforms reach this installation." env:"DEBRIEF_PUBLIC_URL" default:"http://127.0.0.1:8080"`
+	TemporalUIURL     string `name:"temporal-ui-url" help:"How browsers reach Temporal's UI: for links, and the one origin that may use the codec endpoint." env:"DEBRIEF_TEMPORAL_UI_URL" default:"http://127.0.0.1:8233"`
+
+	HubSpotBaseURL      string        `name:"hubspot-base-url" help:"HubSpot's API." env:"DEBRIEF_HUBSPOT_BASE_URL" default:"https://api.hubapi.com"`
+	HubSpotAuthorizeURL string        `name:"hubspot-authorize-url" help:"HubSpot's consent page." env:"DEBRIEF_HUBSPOT_AUTHORIZE_URL" default:"https://app.hubspot.com/oauth/authorize"`
+	HubSpotCallTimeout  time.Duration `name:"hubspot-call-timeout" help:"How long one call to HubSpot may take." env:"DEBRIEF_HUBSPOT_CALL_TIMEOUT" default:"30s"`
+	HubSpotLateCommit   time.Duration `name:"hubspot-late-commit" help:"How long HubSpot may still be working on a request that nobody waits for any more. Shorter is for tests." env:"DEBRIEF_HUBSPOT_LATE_COMMIT" default:"100s"`
+
+	Organization string `help:"The organization that a command is about, by name; needed where there are several." env:"DEBRIEF_ORGANIZATION" short:"o"`
+
+	LogLevel  string `help:"Which log lines are written: ${enum}." env:"DEBRIEF_LOG_LEVEL" enum:"debug,info,warn,error" default:"info"`
+	LogFormat string `help:"How log lines are written: ${enum}." env:"DEBRIEF_LOG_FORMAT" enum:"json,console" default:"json"`
+}
+
+// Validate checks what kong can't: it runs before any command.
+func (g *globals) Validate() error {
+	for _, s := range []struct{ name, value string }{
+		{"--public-url", g.PublicURL}, {"--temporal-ui-url", g.TemporalUIURL},
+		{"--hubspot-base-url", g.HubSpotBaseURL}, {"--hubspot-authorize-url", g.HubSpotAuthorizeURL},
+	} {
+		u, err := url.Parse(s.value)
+		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+			return fmt.Errorf("%s: %q is not an http or https URL", s.name, s.value)
+		}
+	}
+	return nil
+}
+
+// app makes what commands need, when they need it.
+type app struct {
+	*globals
+
+	in       io.Reader
+	out, err io.Writer
+
+	closers []func()
+}
+
+func (a *app) close() {
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		a.closers[i]()
+	}
+}
+
+func (a *app) logger() zerolog.Logger {
+	level, err := zerolog.ParseLevel(a.LogLevel)
+	if err != nil {
+		level = zerolog.InfoLevel
+	}
+	var w io.Writer = a.err
+	if a.LogFormat == "console" {
+		w = zerolog.ConsoleWriter{Out: a.err, TimeFormat: time.TimeOnly}
+	}
+	return zerolog.New(w).Level(level).With().Timestamp().Logger()
+}
+
+func (a *app) vault() (*vault.Vault, error) {
+	v, err := vault.Load(a.KeysetFile, a.Keyset)
+	if err != nil {
+		return nil, usagef("the setting --keyset-file (DEBRIEF_KEYSET_FILE) is wrong: %s", err)
+	}
+	return v, nil
+}
+
+func (a *app) store(ctx context.Context, name string) (*store.Store, error) {
+	if a.DatabaseURL == "" {
+		return nil, usagef("the setting --database-url (DEBRIEF_DATABASE_URL) is missing: name a PostgreSQL, such as postgres://debrief:…@127.0.0.1:5432/debrief")
+	}
+	v, err := a.vault()
+	if err != nil {
+		return nil, err
+	}
+	s, err := store.Open(ctx, store.Options{URL: a.DatabaseURL, Vault: v, Name: "debrief " + name})
+	if err != nil {
+		return nil, usagef("the setting --database-url (DEBRIEF_DATABASE_URL) is wrong: %s", err)
+	}
+	a.closers = append(a.closers, s.Close)
+	if err := s.Ping(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// organization finds the one that the command is about.
+func (a *app) organization(ctx context.Context, s *store.Store) (store.Organization, error) {
+	if a.Organization != "" {
+		o, err := s.OrganizationByName(ctx, a.Organization)
+		if errors.Is(err, store.ErrNotFound) {
+			return store.Organization{}, usagef("there is no organization named %q: `debrief organizations list` shows them", a.Organization)
+		}
+		return o, err
+	}
+	all, err := s.Organizations(ctx)
+	switch {
+	case err != nil:
+		return store.Organization{}, err
+	case len(all) == 0:
+		return store.Organization{}, usagef("there is no organization yet: `debrief organizations create NAME --domain example.com` makes one")
+	case len(all) > 1:
+		return store.Organization{}, usagef("there are several organizations: name one with --organization (DEBRIEF_ORGANIZATION)")
+	default:
+		return all[0], nil
+	}
+}
+
+func (a *app) hubspotClient() *hubspot.Client {
+	return hubspot.New(hubspot.Options{BaseURL: a.HubSpotBaseURL, HTTPClient: a.httpClient()})
+}
+
+func (a *app) httpClient() *http.Client { return &http.Client{Timeout: 30 * time.Second} }
+
+func (a *app) connectionsService(s *store.Store) *connections.Service {
+	return connections.New(s, connections.Options{
+		PublicURL: a.PublicURL, AuthorizeURL: a.HubSpotAuthorizeURL, APIURL: a.HubSpotBaseURL, HTTPClient: a.httpClient(),
+	})
+}
+
+func (a *app) gate(s *store.Store, tokens *connections.Service) *crm.Gate {
+	return crm.New(crm.Options{
+		Store: s, Tokens: tokens, Client: a.hubspotClient(), CallTimeout: a.HubSpotCallTimeout, LateCommit: a.HubSpotLateCommit,
+	})
+}
+
+// temporal connects lazily: Temporal being away is no reason not to start.
+func (a *app) temporal(s *store.Store, log zerolog.Logger) (client.Client, error) {
+	options := client.Options{HostPort: a.TemporalAddress, Namespace: a.TemporalNamespace, Logger: temporalLogger(log)}
+	codec.Configure(&options, s)
+	c, err := client.NewLazyClient(options)
+	if err != nil {
+		return nil, usagef("the setting --temporal-address (DEBRIEF_TEMPORAL_ADDRESS) is wrong: %s", err)
+	}
+	a.closers = append(a.closers, c.Close)
+	return c, nil
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+
+	"github.com/debriefhq/debrief/activities"
+	"github.com/debriefhq/debrief/workflows"
+)
+
+type workerCmd struct {
+	HealthListen string        `help:"Where /healthz and /readyz answer; empty: nowhere." env:"DEBRIEF_HEALTH_LISTEN" placeholder:"HOST:PORT"`
+	StopTimeout  time.Duration `help:"How long running activities may take to finish on shutdown." env:"DEBRIEF_STOP_TIMEOUT" default:"20s"`
+}
+
+func (c *workerCmd) Run(ctx context.Context, a *app) error {
+	log := a.logger()
+	s, err := a.store(ctx, "worker")
+	if err != nil {
+		return err
+	}
+	if err := s.CheckSchema(ctx); err != nil {
+		return err
+	}
+	temporal, err := a.temporal(s, log)
+	if err != nil {
+		return err
+	}
+	tokens := a.connectionsService(s)
+	w := worker.New(temporal, workflows.TaskQueue, worker.Options{WorkerStopTimeout: c.StopTimeout})
+	workflows.Register(w)
+	w.RegisterActivity(&activities.Activities{Store: s, Gate: a.gate(s, tokens), Connections: tokens, Log: log})
+
+	health, err := serveHealth(c.HealthListen, func(ctx context.Context) error {
+		if _, err := temporal.CheckHealth(ctx, &client.CheckHealthRequest{}); err != nil {
+			return fmt.Errorf("reaching Temporal: %w", err)
+		}
+		return s.Ping(ctx)
+	})
+	if err != nil {
+		return err
+	}
+	defer health()
+
+	if err := startWhenTemporalIsThere(ctx, w.Start, func(err error) {
+		log.Warn().Err(err).Str("address", a.TemporalAddress).Msg("Temporal is not there yet; trying again")
+	}); err != nil {
+		return err
+	}
+	log.Info().Str("task_queue", workflows.TaskQueue).Msg("worker is at work")
+	<-ctx.Done()
+	log.Info().Msg("worker is finishing")
+	w.Stop()
+	return nil
+}
+
+// startWhenTemporalIsThere tries until it works: in what order the parts of an
+// installation come up is nobody's business.
+func startWhenTemporalIsThere(ctx context.Context, start func() error, failed func(error)) error {
+	for {
+		err := start()
+		if err == nil {
+			return nil
+		}
+		failed(err)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(2 * time.Second):
+		}
+	}
+}
+
+// serveHealth answers /healthz (the process is alive) and /readyz (what it needs
+// is there) on a port of its own, and returns how to stop.
+func serveHealth(listen string, ready func(context.Context) error) (stop func(), err error) {
+	if listen == "" {
+		return func() {}, nil
+	}
+	listener, err := net.Listen("tcp", listen)
+	if err != nil {
+		return nil, usagef("the setting --health-listen (DEBRIEF_HEALTH_LISTEN) is wrong: %s", err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
+		defer cancel()
+		if ready(ctx) != nil {
+			http.Error(w, "not ready", http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = w.Write([]byte("ready\n"))
+	})
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	go func() { _ = server.Serve(listener) }()
+	return func() { _ = server.Close() }, nil
+}

@@ -1,0 +1,255 @@
+package workflows
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/debriefhq/debrief/activities"
+	"github.com/debriefhq/debrief/store"
+)
+
+// FollowUpInput names the meeting that is followed up. Everything else is read.
+type FollowUpInput struct {
+	OrganizationID uuid.UUID `json:"organization_id"`
+	MeetingID      uuid.UUID `json:"meeting_id"`
+}
+
+// FollowUp does the work after a meeting, from the first word about it to
+// everything written. It works in rounds: what is said later, even after it
+// closed, opens the next one under the same workflow ID.
+//
+// It fails only for what a program error would cause; whatever HubSpot,
+// Postgres or people do makes it wait.
+func FollowUp(ctx workflow.Context, in FollowUpInput) error {
+	f := &followUp{in: in, log: log.With(workflow.GetLogger(ctx), "meeting", in.MeetingID)}
+	if err := f.setup(ctx); err != nil {
+		return err
+	}
+	return f.run(ctx)
+}
+
+type followUp struct {
+	in  FollowUpInput
+	log log.Logger
+
+	look store.Look // what it saw last
+	// shown is what the Temporal UI shows, as far as the workflow knows it.
+	shown store.Look
+	// woken: somebody said "look again" since the last look began.
+	woken bool
+	// worked: this run has more in its history than waiting.
+	worked bool
+}
+
+// activity gives the methods of the activities by reference; it is never called.
+var activity *activities.Activities //nolint:gochecknoglobals // a typed nil, for method references
+
+func (f *followUp) setup(ctx workflow.Context) error {
+	err := workflow.SetQueryHandlerWithOptions(ctx, QueryPending,
+		func() ([]store.PendingQuestion, error) { return f.look.Pending, nil },
+		workflow.QueryHandlerOptions{Description: describePending})
+	if err != nil {
+		return fmt.Errorf("offering the query: %w", err)
+	}
+	err = workflow.SetUpdateHandlerWithOptions(ctx, UpdateDecide, f.decide,
+		workflow.UpdateHandlerOptions{Validator: f.decidable, Description: describeDecide})
+	if err != nil {
+		return fmt.Errorf("offering the update: %w", err)
+	}
+	decisions := workflow.GetSignalChannelWithOptions(ctx, SignalDecide, workflow.SignalChannelOptions{Description: describeDecide})
+	workflow.Go(ctx, func(ctx workflow.Context) {
+		for {
+			var in DecideInput
+			decisions.Receive(ctx, &in)
+			// Nobody waits for a signal's answer: a refusal is for the log.
+			if err := f.decidable(ctx, in); err != nil {
+				f.log.Warn("a decision by signal makes no sense", "error", err)
+			} else if _, err := f.decide(ctx, in); err != nil {
+				f.log.Warn("a decision by signal was refused", "error", err)
+			}
+		}
+	})
+	wakeUps := workflow.GetSignalChannelWithOptions(ctx, SignalLookAgain, workflow.SignalChannelOptions{Description: describeLookAgain})
+	workflow.Go(ctx, func(ctx workflow.Context) {
+		for {
+			var why LookAgain
+			wakeUps.Receive(ctx, &why)
+			f.woken = true
+		}
+	})
+	return nil
+}
+
+func (f *followUp) run(ctx workflow.Context) error {
+	for looks := 1; ; looks++ {
+		if err := f.lookAgain(ctx); err != nil {
+			return err
+		}
+		var err error
+		switch f.look.Next {
+		case store.NextGather:
+			err = f.waitForWhatStillComes(ctx)
+		case store.NextPlan:
+			err = f.planARound(ctx)
+		case store.NextWrite:
+			err = f.writeWhatIsReady(ctx)
+		case store.NextAnswer, store.NextPause:
+			if f.worked || looks > looksPerRun {
+				return f.waitInANewRun(ctx)
+			}
+			err = f.waitForPeople(ctx)
+		case store.NextDone:
+			var closed bool
+			if closed, err = f.close(ctx); err == nil && closed && !f.woken {
+				return f.handlersFinished(ctx)
+			}
+		default:
+			return fmt.Errorf("the store says %q, which this version of the workflow does not know", f.look.Next)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (f *followUp) lookAgain(ctx workflow.Context) error {
+	f.woken = false
+	err := workflow.ExecuteLocalActivity(short(ctx, "Look"), activity.Look, f.meeting()).Get(ctx, &f.look)
+	if err != nil {
+		return err
+	}
+	return f.show(ctx)
+}
+
+func (f *followUp) waitForWhatStillComes(ctx workflow.Context) error {
+	return f.waitUntil(ctx, f.look.Until, "Wait for what usually still comes")
+}
+
+// planARound resolves who was there and what HubSpot knows, plans, and stores
+// the difference to what earlier rounds did, with its permissions and questions.
+func (f *followUp) planARound(ctx workflow.Context) error {
+	f.worked = true
+	err := workflow.ExecuteActivity(remote(ctx, "Resolve and plan"), activity.Plan, f.meeting()).Get(ctx, nil)
+	return f.pauseIfDisconnected(ctx, err)
+}
+
+// writeWhatIsReady writes what depends on nothing that is still open, at once.
+func (f *followUp) writeWhatIsReady(ctx workflow.Context) error {
+	f.worked = true
+	writes := make([]workflow.Future, len(f.look.Ready))
+	for i, ready := range f.look.Ready {
+		writes[i] = workflow.ExecuteActivity(remote(ctx, ready.Title), activity.Write,
+			activities.WriteInput{Meeting: f.meeting(), ActionID: ready.ID})
+	}
+	for _, write := range writes {
+		if err := f.pauseIfDisconnected(ctx, write.Get(ctx, nil)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pauseIfDisconnected makes a lost connection a reason to wait.
+func (f *followUp) pauseIfDisconnected(ctx workflow.Context, err error) error {
+	var failure *temporal.ApplicationError
+	if !errors.As(err, &failure) || failure.Type() != activities.TypeDisconnected {
+		return err
+	}
+	return workflow.ExecuteLocalActivity(short(ctx, "Pause"), activity.Pause, f.meeting()).Get(ctx, nil)
+}
+
+// waitForPeople waits for an answer, a deadline, or a connection to come back.
+func (f *followUp) waitForPeople(ctx workflow.Context) error {
+	if f.look.Next == store.NextPause {
+		return f.waitUntil(ctx, time.Time{}, "Wait for the connection to come back")
+	}
+	return f.waitUntil(ctx, f.look.Until, "Wait for answers")
+}
+
+// waitUntil waits for a wake-up, that time, or the next slow look.
+func (f *followUp) waitUntil(ctx workflow.Context, until time.Time, summary string) error {
+	timeout := lookAgainEvery
+	if !until.IsZero() {
+		// A deadline is checked by Postgres's clock: a little later is surer.
+		timeout = min(timeout, max(until.Sub(workflow.Now(ctx))+100*time.Millisecond, 100*time.Millisecond))
+	}
+	_, err := workflow.AwaitWithOptions(ctx,
+		workflow.AwaitOptions{Timeout: timeout, TimerOptions: workflow.TimerOptions{Summary: summary}},
+		func() bool { return f.woken })
+	return err
+}
+
+// waitInANewRun continues as new before a long wait, so that a deploy replays
+// only the short phase and no history grows for days.
+func (f *followUp) waitInANewRun(ctx workflow.Context) error {
+	if err := f.handlersFinished(ctx); err != nil {
+		return err
+	}
+	return workflow.NewContinueAsNewError(ctx, FollowUp, f.in)
+}
+
+func (f *followUp) close(ctx workflow.Context) (closed bool, err error) {
+	err = workflow.ExecuteLocalActivity(short(ctx, "Close"), activity.Close, f.meeting()).Get(ctx, &closed)
+	return closed, err
+}
+
+func (f *followUp) handlersFinished(ctx workflow.Context) error {
+	return workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
+}
+
+// show puts what is open before whoever looks at the workflow in the Temporal UI.
+func (f *followUp) show(ctx workflow.Context) error {
+	if f.shown.Next == f.look.Next && slices.Equal(f.shown.Pending, f.look.Pending) {
+		return nil
+	}
+	f.shown = f.look
+	if err := workflow.UpsertTypedSearchAttributes(ctx, FollowUpStatus.ValueSet(status(f.look.Next))); err != nil {
+		return fmt.Errorf("setting the status: %w", err)
+	}
+	if f.look.Next != store.NextAnswer && f.look.Next != store.NextPause {
+		workflow.SetCurrentDetails(ctx, "")
+		return nil
+	}
+	var card string
+	if err := workflow.ExecuteLocalActivity(short(ctx, "Card"), activity.Card, f.meeting()).Get(ctx, &card); err != nil {
+		return err
+	}
+	workflow.SetCurrentDetails(ctx, card)
+	return nil
+}
+
+// decidable refuses, before anything is recorded, what can't be a decision.
+func (f *followUp) decidable(_ workflow.Context, in DecideInput) error {
+	switch {
+	case in.Approval == uuid.Nil:
+		return temporal.NewNonRetryableApplicationError(`Say which question: "approval" is its ID, as the details show it.`, activities.TypeRefused, nil)
+	case in.Verdict != store.Approve && in.Verdict != store.Edit && in.Verdict != store.Reject:
+		return temporal.NewNonRetryableApplicationError(`Say "verdict": "approve", "edit" or "reject".`, activities.TypeRefused, nil)
+	default:
+		return nil
+	}
+}
+
+// decide hands an answer from the Temporal UI to the one judge.
+func (f *followUp) decide(ctx workflow.Context, in DecideInput) (string, error) {
+	var sentence string
+	err := workflow.ExecuteLocalActivity(short(ctx, "Decide"), activity.Decide, activities.DecideInput{
+		Meeting: f.meeting(), ApprovalID: in.Approval, Verdict: in.Verdict, Edit: in.Properties, Reason: in.Reason, Name: in.Name,
+	}).Get(ctx, &sentence)
+	if err != nil {
+		return "", err
+	}
+	f.woken = true
+	return sentence, nil
+}
+
+func (f *followUp) meeting() activities.Meeting {
+	return activities.Meeting{OrganizationID: f.in.OrganizationID, MeetingID: f.in.MeetingID}
+}

@@ -1,0 +1,27 @@
+package workflows
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+const followUpPrefix = "v1:follow-up:"
+
+// FollowUpID is the workflow ID of the follow-up of a meeting: one at a time,
+// whatever number of events tell of it.
+func FollowUpID(meetingID uuid.UUID) string { return followUpPrefix + meetingID.String() }
+
+// MeetingOfWorkflow reverses [FollowUpID].
+func MeetingOfWorkflow(workflowID string) (uuid.UUID, error) {
+	rest, ok := strings.CutPrefix(workflowID, followUpPrefix)
+	if !ok {
+		return uuid.Nil, fmt.Errorf("%q is not the workflow of a follow-up", workflowID)
+	}
+	id, err := uuid.Parse(rest)
+	if err != nil {
+		return uuid.Nil, fmt.Errorf("%q names no meeting", workflowID)
+	}
+	return id, nil
+}
