@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/debriefhq/debrief/internal/child"
+	"github.com/debriefhq/debrief/internal/freeport"
 )
 
 // superuser is the role that the server is made with and that [Server.URL]
@@ -314,11 +315,11 @@ func (s *Server) run(ctx context.Context, opts Options) error {
 	for {
 		s.port = opts.Port
 		if s.port == 0 {
-			port, err := freePort(ctx)
+			ports, err := freeport.Find(1)
 			if err != nil {
 				return err
 			}
-			s.port = port
+			s.port = ports[0]
 		}
 		if err := s.startProcess(opts.Fast); err != nil {
 			return err
@@ -465,15 +466,6 @@ func (s *Server) logTail() string {
 		return ""
 	}
 	return "; its log ends with:\n" + strings.TrimSpace(string(tail))
-}
-
-func freePort(ctx context.Context) (int, error) {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp4", "127.0.0.1:0")
-	if err != nil {
-		return 0, fmt.Errorf("finding a free port: %w", err)
-	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port, nil
 }
 
 func taken(ctx context.Context, port int) bool {

@@ -1,0 +1,60 @@
+# `make` alone lists the targets. Everything needs Go and git; demo, dev and
+# test need PostgreSQL's binaries, too, and say how to get them.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+WORKFLOWCHECK := go.temporal.io/sdk/contrib/tools/workflowcheck@v0.6.0
+TOOLS := $(CURDIR)/.cache/bin
+
+# The race detector needs cgo, and that a C compiler. Everything that ships is
+# built without.
+RACE := $(shell command -v $${CC:-cc} >/dev/null 2>&1 && echo -race)
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: postgres build ## Do the main job once on a fresh stack, and exit
+	@bin/devstack demo
+
+.PHONY: dev
+dev: postgres build ## Bring the stack up and keep it up; state survives in .debrief/
+	@exec bin/devstack up
+
+.PHONY: test
+test: postgres ## Run every test
+	@$(if $(RACE),,echo 'There is no C compiler here: the tests run without the race detector.' >&2)
+	@$(if $(RACE),CGO_ENABLED=1) go test $(RACE) ./...
+	@mkdir -p bin && $(if $(RACE),CGO_ENABLED=1,CGO_ENABLED=0) go build $(RACE) -o bin/debrief-test ./cmd/debrief
+	@# Go's cache of test results cannot see that the binary changed.
+	@cd devstack && DEBRIEF_BINARY='$(CURDIR)/bin/debrief-test' CGO_ENABLED=0 go test -count=1 ./...
+
+.PHONY: lint
+lint: $(TOOLS)/golangci-lint $(TOOLS)/workflowcheck ## Check style, import rules and workflow determinism
+	@'$(TOOLS)/golangci-lint' run ./...
+	@'$(TOOLS)/workflowcheck' ./workflows/...
+	@cd devstack && CGO_ENABLED=0 go vet ./...
+
+.PHONY: build
+build: ## Build bin/debrief and bin/devstack (about six minutes the first time)
+	@devstack/build.sh
+
+.PHONY: clean
+clean: ## Forget the state of `make dev`, and what was built
+	@if [ -x bin/devstack ]; then bin/devstack clean; fi
+	@rm -rf bin .debrief .cache
+
+# Looked for before anything is built for minutes.
+.PHONY: postgres
+postgres:
+	@CGO_ENABLED=0 go run ./internal/pgserver/find >/dev/null
+
+$(TOOLS)/golangci-lint:
+	@GOBIN='$(TOOLS)' CGO_ENABLED=0 go install $(GOLANGCI_LINT)
+
+$(TOOLS)/workflowcheck:
+	@GOBIN='$(TOOLS)' CGO_ENABLED=0 go install $(WORKFLOWCHECK)
