@@ -13,17 +13,13 @@ type demoCmd struct {
 	stackFlags
 }
 
-// result is the last line of the demo on standard output.
-type result struct {
-	OK bool `json:"ok"`
-}
-
 func (c *demoCmd) Run(ctx context.Context, e *env) (err error) {
 	opts, err := c.options(e.tell)
 	if err != nil {
 		return err
 	}
 	opts.Fast = true // nothing of it is kept
+	opts.Prepare = devstack.Prepare
 
 	e.tell.Chapter("The stack comes up")
 	stack, err := devstack.Start(ctx, opts)
@@ -41,12 +37,4 @@ func (c *demoCmd) Run(ctx context.Context, e *env) (err error) {
 	}
 	_, err = fmt.Fprintln(e.out, string(line))
 	return err
-}
-
-// tellStory does the main job once on a stack that is up.
-func tellStory(_ context.Context, e *env, stack *devstack.Stack) (result, error) {
-	for _, sentence := range stack.Moved {
-		e.tell.Say("%s", sentence)
-	}
-	return result{OK: true}, nil
 }
