@@ -3,9 +3,12 @@ package activities
 import (
 	"context"
 	"fmt"
+	"sync"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/rs/zerolog"
+	"go.temporal.io/sdk/activity"
 
 	"github.com/debriefhq/debrief/connections"
 	"github.com/debriefhq/debrief/crm"
@@ -100,6 +103,7 @@ type WriteInput struct {
 // Write carries out one action through the gate, at most once. What only a human
 // can settle becomes a question.
 func (a *Activities) Write(ctx context.Context, in WriteInput) error {
+	defer alive(ctx)()
 	result, err := a.Gate.Write(ctx, in.ActionID, crm.Attempt{})
 	if err != nil {
 		return temporalError(err)
@@ -112,4 +116,34 @@ func (a *Activities) Write(ctx context.Context, in WriteInput) error {
 		err = a.Store.AskAgain(ctx, in.Meeting.OrganizationID, in.ActionID, "permission", result.Reason, result.Current)
 	}
 	return temporalError(err)
+}
+
+// BeatEvery is how often an activity that talks to the world says that its
+// worker is alive.
+const BeatEvery = 3 * time.Second
+
+// alive beats until the returned function is called. Without it Temporal learns
+// of a killed worker only when the activity's whole time is up.
+func alive(ctx context.Context) (stop func()) {
+	if !activity.IsActivity(ctx) {
+		return func() {}
+	}
+	done := make(chan struct{})
+	var beating sync.WaitGroup
+	beating.Go(func() {
+		tick := time.NewTicker(BeatEvery)
+		defer tick.Stop()
+		for {
+			activity.RecordHeartbeat(ctx)
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+			}
+		}
+	})
+	return func() {
+		close(done)
+		beating.Wait()
+	}
 }

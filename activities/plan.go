@@ -2,6 +2,8 @@ package activities
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	"github.com/debriefhq/debrief/crm"
 	"github.com/debriefhq/debrief/planner"
@@ -12,6 +14,7 @@ import (
 // knows of them, plans, and stores the difference to what earlier rounds did.
 // Run again for the same meeting, it plans nothing twice.
 func (a *Activities) Plan(ctx context.Context, m Meeting) error {
+	defer alive(ctx)()
 	return temporalError(a.plan(ctx, m))
 }
 
@@ -27,6 +30,11 @@ func (a *Activities) plan(ctx context.Context, m Meeting) error {
 	connection, err := a.Connections.ForMeeting(ctx, m.OrganizationID)
 	if err != nil {
 		return err
+	}
+	if email := met.Content.Organizer.Email; internal(email, organization.Domains) {
+		if err := a.Store.EnsureHost(ctx, m.OrganizationID, m.MeetingID, email, met.Content.Organizer.Name); err != nil {
+			return err
+		}
 	}
 	followUp, err := a.Store.FollowUpOf(ctx, m.OrganizationID, m.MeetingID)
 	if err != nil {
@@ -70,6 +78,12 @@ func (a *Activities) plan(ctx context.Context, m Meeting) error {
 	}
 	a.Log.Info().Stringer("meeting", m.MeetingID).Int("round", followUp.Round+1).Int("actions", len(drafts)).Msg("planned")
 	return nil
+}
+
+// internal says whether an address is in one of the organization's own domains.
+func internal(email string, domains []string) bool {
+	_, domain, _ := strings.Cut(strings.ToLower(email), "@")
+	return domain != "" && slices.Contains(domains, domain)
 }
 
 // written is what earlier rounds wrote, by draft key, with what approvers made of it.

@@ -680,47 +680,47 @@ func TestDependencies(t *testing.T) {
 	t.Parallel()
 	db := newDatabase(t)
 	drafts := func(required bool) []store.Draft {
-		note := store.Draft{
-			Key: "note", Tool: policy.Tool{Object: "note", Operation: policy.Create}, DependsOn: []string{"contact"},
+		task := store.Draft{
+			Key: "task", Tool: policy.Tool{Object: "task", Operation: policy.Create}, DependsOn: []string{"contact"},
 			Content: store.ActionContent{
-				Properties:   map[string]string{"hs_timestamp": "2026-11-20T10:00:00Z", "hs_note_body": "Summary"},
+				Properties:   map[string]string{"hs_timestamp": "2026-11-20T10:00:00Z", "hs_task_subject": "Call back"},
 				Associations: []store.AssociationRef{{Object: "contact", Key: "contact", Required: required}},
 			},
 		}
-		return []store.Draft{contactDraft(), note}
+		return []store.Draft{contactDraft(), task}
 	}
 
 	t.Run("written", func(t *testing.T) {
 		t.Parallel()
 		b := db.setup(t)
-		b.permit("contact.create", "allow", "note.create", "allow")
+		b.permit("contact.create", "allow", "task.create", "allow")
 		a := b.plan(drafts(true)...)
-		_, err := b.write(a["note"].ID)
+		_, err := b.write(a["task"].ID)
 		requireRetry(t, err)
 		r := b.mustWrite(a["contact"].ID)
-		require.Equal(t, store.ActionWritten, b.mustWrite(a["note"].ID).State)
-		require.Equal(t, []string{r.RecordID}, b.sim.Records(b.hub, "notes")[0].Associations["contacts"])
+		require.Equal(t, store.ActionWritten, b.mustWrite(a["task"].ID).State)
+		require.Equal(t, []string{r.RecordID}, b.sim.Records(b.hub, "tasks")[0].Associations["contacts"])
 	})
 
 	for _, required := range []bool{true, false} {
 		t.Run(fmt.Sprintf("failed, required %v", required), func(t *testing.T) {
 			t.Parallel()
 			b := db.setup(t)
-			b.permit("contact.create", "allow", "note.create", "allow")
+			b.permit("contact.create", "allow", "task.create", "allow")
 			d := drafts(required)
 			d[0].Content.Properties["no_such_property"] = "x"
 			a := b.plan(d...)
 			failed := b.mustWrite(a["contact"].ID)
 			require.Equal(t, store.ActionFailed, failed.State)
 			require.Contains(t, failed.Reason, "no_such_property (PROPERTY_DOESNT_EXIST)")
-			r := b.mustWrite(a["note"].ID)
+			r := b.mustWrite(a["task"].ID)
 			if required {
 				require.Equal(t, store.ActionSkipped, r.State)
 				require.Contains(t, r.Reason, "Create Contact")
 				return
 			}
 			require.Equal(t, store.ActionWritten, r.State)
-			require.Empty(t, b.sim.Records(b.hub, "notes")[0].Associations)
+			require.Empty(t, b.sim.Records(b.hub, "tasks")[0].Associations)
 		})
 	}
 

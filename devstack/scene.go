@@ -125,6 +125,9 @@ func (s *Stack) NewScene(ctx context.Context, organization string, hubID int64) 
 	return sc, nil
 }
 
+// On puts a scene that was kept on a stack that has come up again.
+func (sc *Scene) On(s *Stack) { sc.stack = s }
+
 // Run runs one of Debrief's commands for the scene's organization.
 func (sc *Scene) Run(ctx context.Context, args ...string) ([]byte, error) {
 	return sc.stack.Run(ctx, append(args, "-o", sc.Organization)...)

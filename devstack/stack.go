@@ -62,6 +62,8 @@ type Options struct {
 	Progress func(title string) (done func(detail string, err error))
 	// Output gets the log lines of Debrief's processes. Nil discards them.
 	Output io.Writer
+	// Env is added to the environment of Debrief's processes: KEY=value.
+	Env []string
 }
 
 // A Stack is what was brought up. Its fields are there once [Start] returned.
@@ -297,7 +299,7 @@ func (s *Stack) TemporalUIURL() string { return "http://" + addr(s.Ports.Tempora
 // the database's password.
 func (s *Stack) Env() []string {
 	env := slices.DeleteFunc(os.Environ(), func(entry string) bool { return strings.HasPrefix(entry, "DEBRIEF_") })
-	return append(env,
+	env = append(env,
 		"DEBRIEF_DATABASE_URL="+s.Postgres.URL(database),
 		"DEBRIEF_TEMPORAL_ADDRESS="+addr(s.Ports.Temporal),
 		"DEBRIEF_TEMPORAL_NAMESPACE="+Namespace,
@@ -309,7 +311,12 @@ func (s *Stack) Env() []string {
 		"DEBRIEF_STOP_TIMEOUT=5s",
 		"DEBRIEF_HUBSPOT_BASE_URL="+s.Simulator.URL,
 		"DEBRIEF_HUBSPOT_AUTHORIZE_URL="+s.Simulator.URL+"/oauth/authorize",
+		// A simulator on this machine is never slow by itself: what is lost is
+		// known to be lost soon.
+		"DEBRIEF_HUBSPOT_CALL_TIMEOUT=3s",
+		"DEBRIEF_HUBSPOT_LATE_COMMIT=2s",
 	)
+	return append(env, s.opts.Env...)
 }
 
 // DatabaseURL is the database of Debrief, with its password.
@@ -458,7 +465,7 @@ func (s *Stack) Stop() error {
 		errs = append(errs, s.Postgres.Stop())
 	}
 	if s.opts.Dir == "" && s.dir != "" {
-		errs = append(errs, Clean(s.dir))
+		errs = append(errs, remove(s.dir))
 	}
 	for _, file := range []*os.File{s.logFile, s.lock} {
 		if file != nil {
@@ -468,8 +475,21 @@ func (s *Stack) Stop() error {
 	return errors.Join(errs...)
 }
 
-// Clean deletes what a stack kept in dir. The stack must be stopped.
+// Clean deletes what a stack kept in dir, if there is anything. It refuses
+// while the stack runs.
 func Clean(dir string) error {
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	lock, err := lockDir(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = lock.Close() }()
+	return remove(dir)
+}
+
+func remove(dir string) error {
 	// PostgreSQL's part may be elsewhere.
 	if err := pgserver.Remove(filepath.Join(dir, "postgres")); err != nil {
 		return err

@@ -44,6 +44,7 @@ func TestStackKeepsItsState(t *testing.T) {
 
 	_, err = Start(t.Context(), Options{Dir: dir})
 	require.ErrorContains(t, err, "another stack runs on "+dir)
+	require.ErrorContains(t, Clean(dir), "another stack runs on "+dir)
 
 	_, err = first.Simulator.Add(hub, "companies", hubspottest.Seed{Properties: map[string]string{"name": "Harrow Mills"}})
 	require.NoError(t, err)

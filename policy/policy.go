@@ -28,6 +28,25 @@ type Tool struct {
 // String returns the tool's text form.
 func (t Tool) String() string { return t.Object + "." + string(t.Operation) }
 
+// MarshalText writes the text form, so that JSON and logs show it; of the zero
+// tool nothing.
+func (t Tool) MarshalText() ([]byte, error) {
+	if t == (Tool{}) {
+		return nil, nil
+	}
+	return []byte(t.String()), nil
+}
+
+// UnmarshalText reads what [Tool.MarshalText] writes.
+func (t *Tool) UnmarshalText(text []byte) (err error) {
+	if len(text) == 0 {
+		*t = Tool{}
+		return nil
+	}
+	*t, err = ParseTool(string(text))
+	return err
+}
+
 // Title is the tool's name for people, such as "Create Deal".
 func (t Tool) Title() string {
 	return capital(string(t.Operation)) + " " + capital(strings.ReplaceAll(t.Object, "_", " "))

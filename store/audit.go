@@ -67,25 +67,27 @@ type Origin struct {
 // AuditEntry is one row of the trail. Values are never stored in it in clear:
 // Values become keyed hashes here and, sealed, the details beside the row.
 type AuditEntry struct {
-	ID             int64       `json:"id"`
-	OrganizationID uuid.UUID   `json:"organization_id"`
-	At             time.Time   `json:"at"`
-	Kind           AuditKind   `json:"kind"`
-	Actor          Actor       `json:"actor"`
-	OnBehalfOf     string      `json:"on_behalf_of,omitempty"`
-	Origin         Origin      `json:"origin,omitzero"`
-	Round          int         `json:"round,omitempty"`
-	ActionID       *uuid.UUID  `json:"action_id,omitempty"`
-	ApprovalID     *uuid.UUID  `json:"approval_id,omitempty"`
-	Tool           policy.Tool `json:"tool,omitzero"`
-	ConnectionID   *uuid.UUID  `json:"connection_id,omitempty"`
-	RecordID       string      `json:"record_id,omitempty"`
-	Reason         string      `json:"reason,omitempty"`
-	Outcome        Outcome     `json:"outcome"`
-	Status         int         `json:"status,omitempty"`
-	Category       string      `json:"category,omitempty"`
-	CorrelationID  string      `json:"correlation_id,omitempty"`
-	CompletedAt    *time.Time  `json:"completed_at,omitempty"`
+	ID             int64     `json:"id"`
+	OrganizationID uuid.UUID `json:"organization_id"`
+	At             time.Time `json:"at"`
+	Kind           AuditKind `json:"kind"`
+	Actor          Actor     `json:"actor"`
+	// OnBehalfOf is the ID of the person for whom it was done; of a meeting's
+	// steps the host, unless said otherwise.
+	OnBehalfOf    string      `json:"on_behalf_of,omitempty"`
+	Origin        Origin      `json:"origin,omitzero"`
+	Round         int         `json:"round,omitempty"`
+	ActionID      *uuid.UUID  `json:"action_id,omitempty"`
+	ApprovalID    *uuid.UUID  `json:"approval_id,omitempty"`
+	Tool          policy.Tool `json:"tool,omitzero"`
+	ConnectionID  *uuid.UUID  `json:"connection_id,omitempty"`
+	RecordID      string      `json:"record_id,omitempty"`
+	Reason        string      `json:"reason,omitempty"`
+	Outcome       Outcome     `json:"outcome"`
+	Status        int         `json:"status,omitempty"`
+	Category      string      `json:"category,omitempty"`
+	CorrelationID string      `json:"correlation_id,omitempty"`
+	CompletedAt   *time.Time  `json:"completed_at,omitempty"`
 
 	// Properties are the names of what was written or read.
 	Properties []string `json:"properties,omitempty"`
@@ -146,7 +148,9 @@ func (s *Store) insertAudit(ctx context.Context, q querier, e AuditEntry) (int64
 		insert into audit (organization_id, kind, actor, actor_person_id, on_behalf_of, origin_kind, origin_id, round,
 		                   action_id, approval_id, tool, connection_id, object_type, record_id, properties, value_macs,
 		                   reason, outcome, status, category, correlation_id, completed_at)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18::text, $19, $20, $21,
+		values ($1, $2, $3, $4,
+		        -- What is done for a meeting is done for its host.
+		        coalesce(nullif($5, ''), (select host_person_id::text from meetings where id = $7), ''), $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18::text, $19, $20, $21,
 		        case when $18::text = 'attempted' then null else now() end)
 		returning id`,
 		e.OrganizationID, e.Kind, e.Actor.Name, e.Actor.PersonID, e.OnBehalfOf, e.Origin.Kind, nullID(e.Origin.ID), e.Round,

@@ -5,6 +5,8 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
+
+	"github.com/debriefhq/debrief/activities"
 )
 
 // TaskQueue is where Debrief's workers look for work.
@@ -41,6 +43,10 @@ func remote(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		// One step is some calls of at most 30 s each (the client's timeout).
 		StartToCloseTimeout: 3 * time.Minute,
+		// A killed worker is noticed by its silence. Several beats may get lost
+		// on a busy machine before an attempt is taken for dead; should it live
+		// all the same, the gate lets only one of the two write.
+		HeartbeatTimeout: 5 * activities.BeatEvery,
 		RetryPolicy: &temporal.RetryPolicy{
 			InitialInterval:    time.Second,
 			BackoffCoefficient: 2,

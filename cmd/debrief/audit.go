@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -35,17 +36,28 @@ func (c *auditListCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	names, err := s.PeopleNames(ctx, o.ID)
+	if err != nil {
+		return err
+	}
 	return a.show(c.JSON, trail, func() {
 		rows := [][]string{{"ROW", "WHEN", "WHO", "FOR", "WHAT", "RECORD", "OUTCOME", "WHY", "PROPERTIES"}}
 		for _, e := range trail {
-			rows = append(rows, auditRow(e))
+			rows = append(rows, auditRow(e, names))
 		}
 		a.table("Nothing has happened yet.", rows)
 	})
 }
 
-func auditRow(e store.AuditEntry) []string {
+func auditRow(e store.AuditEntry, names map[string]string) []string {
+	who, behalf := e.Actor.Name, e.OnBehalfOf
+	if name := names[behalf]; name != "" {
+		behalf = name
+	}
 	what := string(e.Kind)
+	if e.Kind == store.AuditCall {
+		what = "HubSpot"
+	}
 	if e.Tool.Object != "" {
 		what = e.Tool.Title()
 		if e.Kind != store.AuditCall {
@@ -53,7 +65,7 @@ func auditRow(e store.AuditEntry) []string {
 		}
 	}
 	return []string{
-		itoa(e.ID), e.At.Local().Format("15:04:05.000"), e.Actor.Name, e.OnBehalfOf, what, e.RecordID, string(e.Outcome), e.Reason,
+		itoa(e.ID), e.At.Local().Format(time.DateTime), who, behalf, what, e.RecordID, string(e.Outcome), e.Reason,
 		strings.Join(e.Properties, ","),
 	}
 }

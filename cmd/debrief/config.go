@@ -36,6 +36,7 @@ type cli struct {
 	Tools         toolsCmd         `cmd:"" help:"What may be done in the CRM: deny, ask or allow."`
 	Approvals     approvalsCmd     `cmd:"" help:"Questions that wait for an answer."`
 	FollowUps     followUpsCmd     `cmd:"" name:"follow-ups" help:"The work after meetings, and what became of it."`
+	Meetings      meetingsCmd      `cmd:"" help:"Meetings as their events add up to them, and erasing what was said in one."`
 	Deliveries    deliveriesCmd    `cmd:"" help:"Webhooks as they were received."`
 	Audit         auditCmd         `cmd:"" help:"The trail: who did what, on whose behalf, when and why."`
 	SignIn        signInCmd        `cmd:"" name:"sign-in" help:"Print a one-time link that signs a browser in as the operator."`
@@ -103,7 +104,7 @@ func (a *app) logger() zerolog.Logger {
 	}
 	var w io.Writer = a.err
 	if a.LogFormat == "console" {
-		w = zerolog.ConsoleWriter{Out: a.err, TimeFormat: time.TimeOnly}
+		w = zerolog.ConsoleWriter{Out: a.err, TimeFormat: time.TimeOnly, NoColor: true}
 	}
 	return zerolog.New(w).Level(level).With().Timestamp().Logger()
 }

@@ -33,7 +33,11 @@ func (c *workerCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	tokens := a.connectionsService(s)
-	w := worker.New(temporal, workflows.TaskQueue, worker.Options{WorkerStopTimeout: c.StopTimeout})
+	w := worker.New(temporal, workflows.TaskQueue, worker.Options{
+		WorkerStopTimeout: c.StopTimeout,
+		// The SDK would hold beats back for most of the time that is given them.
+		MaxHeartbeatThrottleInterval: activities.BeatEvery, DefaultHeartbeatThrottleInterval: activities.BeatEvery,
+	})
 	workflows.Register(w)
 	w.RegisterActivity(&activities.Activities{Store: s, Gate: a.gate(s, tokens), Connections: tokens, Log: log})
 

@@ -21,6 +21,7 @@ import (
 type cli struct {
 	Up    upCmd    `cmd:"" help:"Bring the stack up and keep it up until Ctrl-C. State survives."`
 	Demo  demoCmd  `cmd:"" help:"Bring a fresh stack up, do the main job once, and take it down. The last line on standard output is JSON."`
+	Curl  curlCmd  `cmd:"" help:"Print a command that posts a meeting, signed now, to the stack that is up."`
 	Clean cleanCmd `cmd:"" help:"Forget the state that 'up' kept."`
 }
 

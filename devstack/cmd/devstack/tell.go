@@ -216,7 +216,7 @@ func (t *teller) decide(ctx context.Context) error {
 			return fmt.Errorf("nothing asks about %s", d.tool)
 		}
 		p := pending[at]
-		step := t.tell.Step(p.Action.Tool.Title() + ": " + p.Action.Content.Label)
+		step := t.tell.Step(short(p.Action.Tool.Title()+": "+p.Action.Content.Label, 43))
 		args := append([]string{"approvals", d.command[0], p.ID.String()}, d.command[1:]...)
 		if _, err := t.scene.Run(ctx, args...); err != nil {
 			step.Failed(err)
@@ -239,6 +239,14 @@ func (t *teller) decide(ctx context.Context) error {
 	}
 	step.Done("the follow-up is closed")
 	return nil
+}
+
+// short cuts a text to what a column takes.
+func short(s string, limit int) string {
+	if r := []rune(s); len(r) > limit {
+		return string(r[:limit-1]) + "…"
+	}
+	return s
 }
 
 func past(command []string) string {
