@@ -3,9 +3,7 @@ package activities
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/debriefhq/debrief/store"
 )
@@ -17,14 +15,29 @@ func (a *Activities) Card(ctx context.Context, m Meeting) (string, error) {
 	if err != nil {
 		return "", temporalError(err)
 	}
-	if look.Next == store.NextPause {
-		return "**Waiting for the connection to HubSpot.** Connect it again and this goes on where it was: `debrief connections login NAME`", nil
-	}
 	approvals, err := a.Store.Approvals(ctx, m.OrganizationID, store.ApprovalFilter{State: store.ApprovalPending, MeetingID: m.MeetingID})
 	if err != nil {
 		return "", temporalError(err)
 	}
-	return card(approvals, look.TemporalDecisions), nil
+	text := card(approvals, look.TemporalDecisions)
+	if look.Next == store.NextPause {
+		text = a.pause(ctx, m) + "\n\n" + text
+	}
+	return text, nil
+}
+
+// pause says what a paused follow-up waits for.
+func (a *Activities) pause(ctx context.Context, m Meeting) string {
+	const how = "**Waiting for a connection to HubSpot.** Connect with `debrief connections login %s`, and this goes on where it was."
+	id, err := a.connectionOf(ctx, m)
+	if err != nil || id == nil {
+		return fmt.Sprintf(how, "NAME")
+	}
+	connection, err := a.Store.Connection(ctx, m.OrganizationID, *id)
+	if err != nil {
+		return fmt.Sprintf(how, "NAME")
+	}
+	return fmt.Sprintf(how, cell(connection.Name, 60)) + " The connection is " + cell(string(connection.State), 40) + "."
 }
 
 // cardLimit keeps the card within what Temporal stores of a workflow's details
@@ -36,17 +49,31 @@ func card(approvals []store.Approval, temporalDecisions bool) string {
 		return ""
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "**%s**\n\n", questions(len(approvals)))
-	b.WriteString("| question | values | why | until | approval |\n|---|---|---|---|---|\n")
+	fmt.Fprintf(&b, "**%s**\n", questions(len(approvals)))
+	// A list and no table: the Temporal UI gives it half the width of a window.
 	for i, p := range approvals {
 		c := p.Action.Content
-		row := fmt.Sprintf("| %s: %s | %s | %s | %s | `%s` |\n", p.Action.Tool.Title(), cell(c.Label, 80), values(c),
-			cell(strings.TrimPrefix(strings.Join([]string{c.Purpose, c.Doubt}, "; "), "; "), 160), p.ExpiresAt.UTC().Format(time.DateTime), p.ID)
-		if b.Len()+len(row) > cardLimit {
+		var q strings.Builder
+		fmt.Fprintf(&q, "\n**%s: %s**\n\n- %s\n", p.Action.Tool.Title(), cell(c.Label, 80), values(c))
+		if links := c.Links(); links != "" {
+			fmt.Fprintf(&q, "- with %s\n", cell(links, 400))
+		}
+		if c.Purpose != "" {
+			fmt.Fprintf(&q, "- why: %s\n", cell(c.Purpose, 160))
+		}
+		if c.Doubt != "" {
+			// Never cut: it may say what to write into which property.
+			fmt.Fprintf(&q, "- **doubt**: %s\n", cell(c.Doubt, 4_000))
+		}
+		if len(c.Evidence) > 0 {
+			fmt.Fprintf(&q, "- “%s” %s\n", cell(c.Evidence[0].Quote, 200), cell(c.Evidence[0].Speaker, 60))
+		}
+		fmt.Fprintf(&q, "- until %s UTC\n- approval `%s`\n", p.ExpiresAt.UTC().Format("2006-01-02 15:04"), p.ID)
+		if b.Len()+q.Len() > cardLimit {
 			fmt.Fprintf(&b, "\n…and %d more: `debrief approvals list`\n", len(approvals)-i)
 			break
 		}
-		b.WriteString(row)
+		b.WriteString(q.String())
 	}
 	b.WriteString("\nAnswer with `debrief approvals approve|edit|reject APPROVAL`")
 	if temporalDecisions {
@@ -66,27 +93,22 @@ func questions(n int) string {
 // values shows the properties, old → new, and marks those that a later event
 // changed.
 func values(c store.ActionContent) string {
-	names := make([]string, 0, len(c.Properties))
-	for name := range c.Properties {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	parts := make([]string, 0, len(names))
-	for _, name := range names {
-		value := cell(c.Properties[name], 80)
-		if old, ok := c.Before[name]; ok && old != c.Properties[name] {
-			value = cell(old, 60) + " → " + value
+	changes := c.Changes()
+	parts := make([]string, 0, len(changes))
+	for _, change := range changes {
+		part := cell(change.Property, 60) + ": " + cell(change.After, 80)
+		if change.Before != "" {
+			part = cell(change.Property, 60) + ": " + cell(change.Before, 60) + " → " + cell(change.After, 80)
 		}
-		mark := ""
-		if slices.Contains(c.Changed, name) {
-			mark = " **changed**"
+		if change.Amended {
+			part += " **changed**"
 		}
-		parts = append(parts, fmt.Sprintf("%s: %s%s", cell(name, 60), value, mark))
+		parts = append(parts, part)
 	}
 	return strings.Join(parts, " · ")
 }
 
-// cell makes text safe inside a Markdown table: one line, nothing that is markup
+// cell makes text safe inside Markdown: one line, nothing that is markup
 // or a link.
 func cell(s string, limit int) string {
 	s = strings.Join(strings.Fields(s), " ")

@@ -2,11 +2,10 @@ package activities
 
 import (
 	"context"
-	"slices"
-	"strings"
 
 	"github.com/debriefhq/debrief/crm"
 	"github.com/debriefhq/debrief/planner"
+	"github.com/debriefhq/debrief/policy"
 	"github.com/debriefhq/debrief/store"
 )
 
@@ -31,16 +30,11 @@ func (a *Activities) plan(ctx context.Context, m Meeting) error {
 	if err != nil {
 		return err
 	}
-	if email := met.Content.Organizer.Email; internal(email, organization.Domains) {
-		if err := a.Store.EnsureHost(ctx, m.OrganizationID, m.MeetingID, email, met.Content.Organizer.Name); err != nil {
-			return err
-		}
-	}
 	followUp, err := a.Store.FollowUpOf(ctx, m.OrganizationID, m.MeetingID)
 	if err != nil {
 		return err
 	}
-	answers, err := a.Store.Answers(ctx, m.OrganizationID, m.MeetingID)
+	answers, answersVersion, err := a.Store.Answers(ctx, m.OrganizationID, m.MeetingID)
 	if err != nil {
 		return err
 	}
@@ -53,12 +47,20 @@ func (a *Activities) plan(ctx context.Context, m Meeting) error {
 		return err
 	}
 	subject := planner.Subject{
-		Meeting: met.Content, Host: planner.Host{Name: met.Content.Organizer.Name, Email: met.Content.Organizer.Email},
-		Domains: organization.Domains, Ignored: organization.Settings.IgnoredAddresses,
-		Answers: answers,
+		Meeting: met.Content, Domains: organization.Domains, Ignored: organization.Settings.IgnoredAddresses, Answers: answers,
 	}
 	if met.FirstWordAt != nil {
 		subject.HeardAt = *met.FirstWordAt
+	}
+	// Everything that is done for the meeting is done for its host.
+	if host := planner.Who(subject).Host; host.Email != "" {
+		if err := a.Store.EnsureHost(ctx, m.OrganizationID, m.MeetingID, host.Email, host.Name); err != nil {
+			return err
+		}
+	}
+	permissions, err := a.Store.Permissions(ctx, m.OrganizationID)
+	if err != nil {
+		return err
 	}
 	reader := a.Gate.Reader(crm.Scope{
 		OrganizationID: m.OrganizationID, ConnectionID: connection.ID, Origin: m.origin(), Round: followUp.Round + 1,
@@ -69,21 +71,16 @@ func (a *Activities) plan(ctx context.Context, m Meeting) error {
 	}
 	drafts := planner.Plan(planner.Input{
 		Subject: subject, Resolution: resolution, OnBehalf: !connection.IsUserLevel, Written: written, Hash: hash,
+		Allowed: func(tool policy.Tool) bool { return permissions.Decide(tool) == policy.Allow },
 	})
 	if err := a.Store.SavePlan(ctx, store.Plan{
-		OrganizationID: m.OrganizationID, MeetingID: m.MeetingID, MeetingVersion: met.Version, ConnectionID: connection.ID,
+		OrganizationID: m.OrganizationID, MeetingID: m.MeetingID, MeetingVersion: met.Version, AnswersVersion: answersVersion, ConnectionID: connection.ID,
 		Resolution: resolution, Drafts: drafts,
 	}); err != nil {
 		return err
 	}
 	a.Log.Info().Stringer("meeting", m.MeetingID).Int("round", followUp.Round+1).Int("actions", len(drafts)).Msg("planned")
 	return nil
-}
-
-// internal says whether an address is in one of the organization's own domains.
-func internal(email string, domains []string) bool {
-	_, domain, _ := strings.Cut(strings.ToLower(email), "@")
-	return domain != "" && slices.Contains(domains, domain)
 }
 
 // written is what earlier rounds wrote, by draft key, with what approvers made of it.

@@ -214,6 +214,24 @@ func TestWhatDoesNotOpen(t *testing.T) {
 	require.Contains(t, dc.ToString(sealed), "erased")
 }
 
+// The Temporal UI shows the message of an update's failure as it is stored.
+func TestARefusalIsReadableInTheTemporalUI(t *testing.T) {
+	t.Parallel()
+	k := newKeys(t)
+	meeting, _ := k.meeting(t)
+	fc := converter.WithFailureConverterSerializationContext(codec.NewFailureConverter(k, "Refused"), inWorkflow(followUp(meeting)))
+
+	failure := fc.ErrorToFailure(temporal.NewApplicationErrorWithCause("This question was already approved.", "Refused", errors.New("inner "+words), "detail "+words))
+	require.Equal(t, "This question was already approved.", failure.Message)
+	require.NotContains(t, failure.String(), "Northwind", "its cause and details stay sealed")
+	// As it comes from an activity and goes on as the update's answer.
+	again := fc.ErrorToFailure(fc.FailureToError(failure))
+	require.Equal(t, "This question was already approved.", again.Message)
+
+	require.NotContains(t, fc.ErrorToFailure(temporal.NewApplicationError(words, "NotFound")).String(), "Northwind")
+	require.NotContains(t, fc.ErrorToFailure(errors.New(words)).String(), "Northwind")
+}
+
 func TestFailures(t *testing.T) {
 	t.Parallel()
 	k := newKeys(t)

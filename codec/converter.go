@@ -3,19 +3,22 @@ package codec
 import (
 	"context"
 	"errors"
+	"slices"
 
 	commonpb "go.temporal.io/api/common/v1"
+	failurepb "go.temporal.io/api/failure/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
+	"google.golang.org/protobuf/proto"
 )
 
 // Configure makes a Temporal client, and the workers made of it, seal what they
-// send and open what they receive.
-func Configure(o *client.Options, keys Keys) {
+// send and open what they receive. See [NewFailureConverter] for clear.
+func Configure(o *client.Options, keys Keys, clear ...string) {
 	o.DataConverter = NewDataConverter(keys)
-	o.FailureConverter = NewFailureConverter(keys)
+	o.FailureConverter = NewFailureConverter(keys, clear...)
 }
 
 // NewDataConverter returns the SDK's JSON and protobuf encodings, sealed.
@@ -87,8 +90,13 @@ func (d sealed) FromPayloads(payloads *commonpb.Payloads, valuePtrs ...any) erro
 
 // NewFailureConverter returns the SDK's failure converter, with messages and
 // stack traces sealed.
-func NewFailureConverter(keys Keys) converter.FailureConverter {
-	return failures{FailureConverter: failureConverter(newSealed(keys)), keys: keys}
+//
+// Application errors of the types in clear show their message unsealed, too. The
+// Temporal UI decodes no failure of an update (as of its version 2.55): whoever
+// sent one from there would read "Encoded failure". So it is for sentences that
+// we wrote, to the person who asked, without a word of a meeting in them.
+func NewFailureConverter(keys Keys, clear ...string) converter.FailureConverter {
+	return failures{FailureConverter: failureConverter(newSealed(keys)), keys: keys, clear: clear}
 }
 
 func failureConverter(dc converter.DataConverter) converter.FailureConverter {
@@ -101,12 +109,27 @@ func failureConverter(dc converter.DataConverter) converter.FailureConverter {
 // failures knows whose failures they are: the SDK's own converter does not.
 type failures struct {
 	converter.FailureConverter
-	keys Keys
+
+	keys  Keys
+	clear []string
+}
+
+// ErrorToFailure seals, except for the message of an error that is in clear.
+func (f failures) ErrorToFailure(err error) *failurepb.Failure {
+	failure := f.FailureConverter.ErrorToFailure(err)
+	var application *temporal.ApplicationError
+	if !errors.As(err, &application) || !slices.Contains(f.clear, failure.GetApplicationFailureInfo().GetType()) {
+		return failure
+	}
+	failure = proto.CloneOf(failure) // the error may hold it
+	failure.Message = application.Message()
+	return failure
 }
 
 // WithSerializationContext passes on whose failures these are.
 func (f failures) WithSerializationContext(sc converter.SerializationContext) converter.FailureConverter {
-	return failures{FailureConverter: failureConverter(newSealed(f.keys).WithSerializationContext(sc)), keys: f.keys}
+	f.FailureConverter = failureConverter(newSealed(f.keys).WithSerializationContext(sc))
+	return f
 }
 
 // unfailing gives a failure something to say when it cannot be sealed: the SDK

@@ -15,19 +15,23 @@
 //     proposal says otherwise and shows the old value.
 //   - A property that already has its value is not written, and an update with
 //     nothing left is not drafted.
+//   - What needs no answer waits for none: a meeting, note or task that has a
+//     record in HubSpot to be logged on, and asks nothing, comes before the
+//     records that the plan makes, and these take the link along. Only where
+//     nothing is there yet, the log waits for what is made.
 //   - Keys hold no personal data.
 //
 // Questions that need more than yes or no ride on properties that HubSpot does
-// not know, whose names begin with [QuestionPrefix]. A draft with a doubt may
+// not know, whose names begin with [store.QuestionPrefix]. A draft with a doubt may
 // carry one with an empty value; the approver edits it; [Answers] takes what the
 // approver wrote to the next Resolve and Plan, which then draft the action
 // without the doubt under the same key. They must never be sent to HubSpot:
 //
-//   - [AttendeesProperty], on the meeting: who was there, as e-mail addresses
+//   - [store.AttendeesProperty], on the meeting: who was there, as e-mail addresses
 //     with or without names, separated by commas, semicolons or lines.
 //   - [DealProperty], on the meeting: the ID of the deal it belongs to; left
 //     empty, it belongs to none of them.
-//   - [TargetProperty], on a proposed update: the ID of the record that is meant.
+//   - [store.TargetProperty], on a proposed update: the ID of the record that is meant.
 //
 // What it must never do: write to the CRM, call a network by itself, read a
 // clock, decide a permission, or put a transcript, a quotation or an internal

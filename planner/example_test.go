@@ -53,25 +53,25 @@ func ExamplePlan() {
 		}
 	}
 	// Output:
-	// Create Contact: Bob Bay (bob@northwind.example)
-	//   with company 201
 	// Update Deal: Renewal
 	//   dealstage: new → offer
 	// Create Meeting: Renewal review, 20 November 2026
 	//   with company 201
 	//   with contact 101
-	//   with the new contact
 	//   with deal 301
 	// Create Note: Summary of Renewal review
 	//   with company 201
 	//   with contact 101
-	//   with the new contact
 	//   with deal 301
 	// Create Task: Send the offer
 	//   with company 201
 	//   with contact 101
-	//   with the new contact
 	//   with deal 301
+	// Create Contact: Bob Bay (bob@northwind.example)
+	//   with company 201
+	//   with the new meeting
+	//   with the new note
+	//   with the new task
 	// Create Task: Waiting on Jane Roe: Get a signature
 	//   with company 201
 	//   with contact 101

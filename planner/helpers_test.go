@@ -138,7 +138,7 @@ func plan(t require.TestingT, in planner.Input) []store.Draft {
 		}
 		question := false
 		for name := range d.Content.Properties {
-			question = question || strings.HasPrefix(name, planner.QuestionPrefix)
+			question = question || strings.HasPrefix(name, store.QuestionPrefix)
 		}
 		if question {
 			require.NotEmpty(t, d.Content.Doubt)

@@ -184,11 +184,17 @@ func (p *plan) linkToLog(object, name, recordID, label string, refs []store.Asso
 			}
 		}
 	}
+	log := store.AssociationRef{Object: object, RecordID: recordID}
+	if key := createKey(object, name); p.in.Written[key].RecordID == recordID {
+		// By its key, as before it was written: an open question about the new
+		// record stays the same question.
+		log = store.AssociationRef{Object: object, Key: key}
+	}
 	var missing []store.AssociationRef
 	for _, ref := range refs {
 		there := store.AssociationRef{Object: ref.Object, RecordID: p.recordID(ref)}
 		if there.RecordID == "" {
-			p.link(ref.Key, store.AssociationRef{Object: object, RecordID: recordID})
+			p.link(ref.Key, log)
 		} else if !logged[there] {
 			missing = append(missing, there)
 		}
@@ -293,7 +299,7 @@ func (p *plan) askWhoWasThere() {
 		return
 	}
 	wanted := p.logProperties()
-	wanted[AttendeesProperty] = ""
+	wanted[store.AttendeesProperty] = ""
 	doubt := "nobody's address is known: who was there?"
 	if len(p.people.Unknown) > 0 {
 		var names []string

@@ -8,6 +8,7 @@ import (
 
 	"github.com/debriefhq/debrief/meeting"
 	"github.com/debriefhq/debrief/planner"
+	"github.com/debriefhq/debrief/store"
 )
 
 func emails(people []planner.Person) []string {
@@ -60,7 +61,7 @@ func TestWho(t *testing.T) {
 		"no domains, the host's": {attendee: attendee("", "sam@acme.example"), change: func(in *planner.Input) { in.Domains = nil }, internal: []string{"sam@acme.example"}, attendance: planner.Internal},
 		"host with free mail":    {attendee: attendee("", "bo@gmail.com"), change: freeMailHost, external: []string{"bo@gmail.com"}, attendance: planner.WithExternals},
 		"an approver names Jane": {attendee: dana, change: func(in *planner.Input) {
-			in.Answers = planner.Answers{"k": {planner.AttendeesProperty: "Jane <jane@northwind.example>; nobody"}}
+			in.Answers = planner.Answers{"k": {store.AttendeesProperty: "Jane <jane@northwind.example>; nobody"}}
 		}, external: []string{"jane@northwind.example"}, attendance: planner.WithExternals},
 		"the same one twice": {attendee: attendee("J", "jane@northwind.example"), change: func(in *planner.Input) {
 			in.Meeting.Organizer = meeting.Person{Name: "Jane", Email: "JANE@northwind.example"}
@@ -119,12 +120,32 @@ func TestHost(t *testing.T) {
 	require.Equal(t, planner.Host{}, planner.Who(in.Subject).Host, "two could be the host")
 }
 
-func TestParseAttendees(t *testing.T) {
+func TestAnsweredAttendees(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, []meeting.Person{
-		{Name: "Jane Roe", Email: "jane@northwind.example"}, {Email: "bob@harbor.example"}, {Email: "eve@harbor.example"},
-	}, planner.ParseAttendees("Jane Roe <Jane@northwind.example>, bob@harbor.example;\nsomebody else\n eve@HARBOR.example"))
-	require.Empty(t, planner.ParseAttendees("nobody"))
-	require.True(t, planner.Answered(map[string]string{planner.DealProperty: "12"}))
-	require.False(t, planner.Answered(map[string]string{planner.DealProperty: " ", "amount": "1"}))
+	who := planner.Who(planner.Subject{
+		Domains: []string{"acme.example"},
+		Answers: planner.Answers{"meeting.create:log": {
+			store.AttendeesProperty: "Jane Roe <Jane@northwind.example>, bob@harbor.example;\nsomebody else\n eve@HARBOR.example",
+		}},
+	})
+	var got []string
+	for _, p := range who.External {
+		got = append(got, p.Name+" "+p.Email)
+	}
+	require.Equal(t, []string{" bob@harbor.example", " eve@harbor.example", "Jane Roe jane@northwind.example"}, got)
+}
+
+// Who organizes a meeting is not by that one of us.
+func TestACustomerMayOrganizeTheMeeting(t *testing.T) {
+	t.Parallel()
+	who := planner.Who(planner.Subject{
+		Domains: []string{"acme.example"},
+		Meeting: meeting.Meeting{Details: meeting.Details{
+			Organizer: meeting.Person{Name: "Jane Roe", Email: "jane@northwind.example"},
+			Attendees: []meeting.Attendee{{Person: meeting.Person{Email: "dana@acme.example"}}},
+		}},
+	})
+	require.Equal(t, planner.WithExternals, who.Attendance())
+	require.Equal(t, "jane@northwind.example", who.External[0].Email)
+	require.Equal(t, "dana@acme.example", who.Host.Email)
 }

@@ -21,6 +21,9 @@ type Input struct {
 	OnBehalf bool
 	// Written is what earlier rounds of this meeting wrote, by draft key.
 	Written map[string]Written
+	// Allowed says whether a tool runs without asking. New records don't wait for
+	// a log whose tool does not. Nil is for every tool.
+	Allowed func(policy.Tool) bool
 	// Hash is a keyed hash: it makes keys of what identifies people. Its result
 	// must not hold a colon.
 	Hash func(string) string
@@ -164,7 +167,7 @@ func (p *plan) update(object, name, recordID string, before map[string]string, c
 		if last, ok := actual[property]; ok && !known {
 			old, known = last, true
 		}
-		if same(property, old, value) && !strings.HasPrefix(property, QuestionPrefix) {
+		if same(property, old, value) && !strings.HasPrefix(property, store.QuestionPrefix) {
 			continue
 		}
 		properties[property] = value
@@ -255,10 +258,11 @@ func (p *plan) finish() []store.Draft {
 		from, to := p.drafts[l.key], p.drafts[l.to.Key]
 		switch {
 		case from == nil:
-		case to == nil || compareDrafts(to, from) <= 0:
+		case to == nil || (compareDrafts(to, from) <= 0 && !p.goesAhead(from)):
 			addAssociation(from, l.to)
 		default:
 			// The other record comes later: the later create carries the link.
+			// What goes ahead waits for no draft, so there is no cycle.
 			addAssociation(to, store.AssociationRef{Object: from.Tool.Object, Key: from.Key})
 		}
 	}
@@ -278,9 +282,43 @@ func (p *plan) finish() []store.Draft {
 			d.DependsOn = append(d.DependsOn, a.Key)
 		}
 		d.DependsOn = unique(append(d.DependsOn, d.Content.TargetKey))
-		out = append(out, *d)
+	}
+	for len(drafts) > 0 {
+		// The first that waits for nothing that is left.
+		at := max(0, slices.IndexFunc(drafts, func(d *store.Draft) bool {
+			return !slices.ContainsFunc(drafts, func(other *store.Draft) bool { return slices.Contains(d.DependsOn, other.Key) })
+		}))
+		out = append(out, *drafts[at])
+		drafts = slices.Delete(drafts, at, at+1)
 	}
 	return out
+}
+
+// goesAhead says whether a meeting, note or task need not wait for the records
+// that this plan makes: it has a record that is there to be logged on, and asks
+// nothing. New records then take the link along when they are created, and what
+// people may take days to answer does not keep the meeting out of HubSpot.
+//
+// What a round has made wait goes on waiting in the next, since a link more on a
+// new record would ask its open question anew. So a record that an earlier round
+// made does not count as there, and neither does an answer about the deal.
+func (p *plan) goesAhead(d *store.Draft) bool {
+	if d.Tool.Operation != policy.Create || d.Content.Doubt != "" || len(d.DependsOn) > 0 {
+		return false
+	}
+	switch d.Tool.Object {
+	case "meeting", "note":
+		if _, asked := p.in.Answers[createKey("meeting", logName)][DealProperty]; asked {
+			return false
+		}
+	case "task":
+	default:
+		return false
+	}
+	if p.in.Allowed != nil && !p.in.Allowed(d.Tool) {
+		return false // a question about it would hold up the new records
+	}
+	return slices.ContainsFunc(p.links, func(l draftLink) bool { return l.key == d.Key && l.to.RecordID != "" })
 }
 
 // keepEdit lets what an approver wrote stand when the plan is made again to
@@ -288,7 +326,7 @@ func (p *plan) finish() []store.Draft {
 func (p *plan) keepEdit(d *store.Draft) {
 	edit := p.in.Answers[d.Key]
 	for name, value := range edit {
-		if _, ok := d.Content.Properties[name]; ok && !strings.HasPrefix(name, QuestionPrefix) {
+		if _, ok := d.Content.Properties[name]; ok && !strings.HasPrefix(name, store.QuestionPrefix) {
 			d.Content.Properties[name] = value
 		}
 	}

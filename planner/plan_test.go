@@ -96,6 +96,15 @@ func TestCompanies(t *testing.T) {
 			}
 		}
 	}
+	companiesOf := func(d store.Draft) []string {
+		var on []string
+		for _, a := range ids(d.Content.Associations) {
+			if strings.HasPrefix(a, "company") {
+				on = append(on, a)
+			}
+		}
+		return on
+	}
 	tests := map[string]struct {
 		changes   []func(*planner.Input)
 		tools     []string
@@ -103,18 +112,18 @@ func TestCompanies(t *testing.T) {
 		contact   string   // the company of a new contact
 		doubt     string
 	}{
-		"known by domain":                {[]func(*planner.Input){attendees(jane), companies("201", "www.Northwind.example")}, []string{"contact.create", "meeting.create"}, []string{"company 201"}, "company 201", ""},
+		"known by domain":                {[]func(*planner.Input){attendees(jane), companies("201", "www.Northwind.example")}, []string{"meeting.create", "contact.create"}, []string{"company 201"}, "company 201", ""},
 		"free mail makes none":           {[]func(*planner.Input){attendees(attendee("Jane", "jane@gmail.com")), companies("201", "gmail.com")}, []string{"contact.create", "meeting.create"}, nil, "", ""},
 		"two with the domain":            {[]func(*planner.Input){attendees(jane), companies("201", "northwind.example", "202", "northwind.example")}, []string{"contact.create", "meeting.create"}, nil, "", "several companies"},
 		"one for two people":             {[]func(*planner.Input){attendees(jane, bob)}, []string{"company.create", "contact.create", "contact.create", "meeting.create"}, []string{"company company.create"}, "company company.create", ""},
 		"the contact's, other domain":    {[]func(*planner.Input){attendees(jane), contact("203"), companies("203", "group.example")}, []string{"meeting.create"}, []string{"company 203"}, "", ""},
-		"the colleague's":                {[]func(*planner.Input){attendees(jane, bob), contact("203"), companies("203", "group.example")}, []string{"contact.create", "meeting.create"}, []string{"company 203"}, "company 203", ""},
+		"the colleague's":                {[]func(*planner.Input){attendees(jane, bob), contact("203"), companies("203", "group.example")}, []string{"meeting.create", "contact.create"}, []string{"company 203"}, "company 203", ""},
 		"of several the domain's":        {[]func(*planner.Input){attendees(jane), contact("203!", "201"), companies("203", "group.example", "201", "northwind.example")}, []string{"meeting.create"}, []string{"company 201"}, "", ""},
 		"of several the primary":         {[]func(*planner.Input){attendees(jane), contact("203", "204!"), companies("203", "a.example", "204", "b.example")}, []string{"meeting.create"}, []string{"company 204"}, "", ""},
 		"of several none":                {[]func(*planner.Input){attendees(jane), contact("203", "204"), companies("203", "a.example", "204", "b.example")}, []string{"meeting.create"}, nil, "", ""},
-		"a known contact without any":    {[]func(*planner.Input){attendees(jane), contact()}, []string{"company.create", "meeting.create"}, []string{"company company.create"}, "", ""},
-		"the subdomain's own":            {[]func(*planner.Input){attendees(attendee("J", "j@eu.northwind.example")), companies("201", "northwind.example", "205", "eu.northwind.example")}, []string{"contact.create", "meeting.create"}, []string{"company 205"}, "company 205", ""},
-		"the subdomain's parent":         {[]func(*planner.Input){attendees(attendee("J", "j@eu.northwind.example")), companies("201", "northwind.example")}, []string{"contact.create", "meeting.create"}, []string{"company 201"}, "company 201", ""},
+		"a known contact without any":    {[]func(*planner.Input){attendees(jane), contact()}, []string{"meeting.create", "company.create"}, nil, "", ""},
+		"the subdomain's own":            {[]func(*planner.Input){attendees(attendee("J", "j@eu.northwind.example")), companies("201", "northwind.example", "205", "eu.northwind.example")}, []string{"meeting.create", "contact.create"}, []string{"company 205"}, "company 205", ""},
+		"the subdomain's parent":         {[]func(*planner.Input){attendees(attendee("J", "j@eu.northwind.example")), companies("201", "northwind.example")}, []string{"meeting.create", "contact.create"}, []string{"company 201"}, "company 201", ""},
 		"companies may not be looked up": {[]func(*planner.Input){attendees(jane), denied("company")}, []string{"company.create", "contact.create", "meeting.create"}, []string{"company company.create"}, "company company.create", ""},
 	}
 	for name, test := range tests {
@@ -122,25 +131,19 @@ func TestCompanies(t *testing.T) {
 			t.Parallel()
 			drafts := plan(t, input(test.changes...))
 			require.Equal(t, test.tools, tools(drafts))
-			var on []string
-			for _, a := range ids(one(t, drafts, "meeting.create").Content.Associations) {
-				if strings.HasPrefix(a, "company") {
-					on = append(on, a)
-				}
-			}
-			require.Equal(t, test.companies, on)
+			require.Equal(t, test.companies, companiesOf(one(t, drafts, "meeting.create")))
 			for _, c := range find(drafts, "contact.create") {
 				if test.contact == "" {
-					require.Empty(t, c.Content.Associations)
+					require.Empty(t, companiesOf(c))
 				} else {
-					require.Equal(t, []string{test.contact}, ids(c.Content.Associations))
+					require.Equal(t, []string{test.contact}, companiesOf(c))
 				}
 				require.Contains(t, c.Content.Doubt, test.doubt)
 			}
 		})
 	}
 	d := one(t, plan(t, input(attendees(jane), contact())), "company.create")
-	require.Equal(t, []string{"contact 101"}, ids(d.Content.Associations), "the known contact joins the new company")
+	require.Equal(t, []string{"contact 101", "meeting meeting.create"}, ids(d.Content.Associations), "the known contact joins the new company")
 }
 
 func denied(objects ...string) func(*planner.Input) {
@@ -361,15 +364,15 @@ func TestNobodysAddressIsKnown(t *testing.T) {
 	drafts := plan(t, in)
 	require.Equal(t, []string{"meeting.create"}, tools(drafts))
 	require.Equal(t, "nobody's address is known: who was there? The platform names Jane Roe", drafts[0].Content.Doubt)
-	require.Contains(t, drafts[0].Content.Properties, planner.AttendeesProperty)
+	require.Contains(t, drafts[0].Content.Properties, store.AttendeesProperty)
 	require.Empty(t, drafts[0].Content.Associations)
 
-	in.Answers = planner.Answers{drafts[0].Key: {planner.AttendeesProperty: "Jane Roe <jane@northwind.example>"}}
+	in.Answers = planner.Answers{drafts[0].Key: {store.AttendeesProperty: "Jane Roe <jane@northwind.example>"}}
 	answered := plan(t, in)
 	require.Equal(t, []string{"company.create", "contact.create", "meeting.create", "note.create", "task.create"}, tools(answered))
 	require.Equal(t, drafts[0].Key, answered[2].Key)
 	require.Empty(t, answered[2].Content.Doubt)
-	require.NotContains(t, answered[2].Content.Properties, planner.AttendeesProperty)
+	require.NotContains(t, answered[2].Content.Properties, store.AttendeesProperty)
 
 	alone := plan(t, input(attendees()))
 	require.Equal(t, "nobody's address is known: who was there?", alone[0].Content.Doubt)
@@ -384,7 +387,7 @@ func TestProposedDeal(t *testing.T) {
 	}
 	d := propose(map[string]string{"dealname": "Expansion", "amount": "2500"})
 	require.Equal(t, map[string]string{"dealname": "Expansion", "amount": "2500", "pipeline": "default", "dealstage": "new", "hubspot_owner_id": "77"}, d.Content.Properties)
-	require.Equal(t, []string{"company 201", "contact 101"}, ids(d.Content.Associations))
+	require.Equal(t, []string{"company 201", "contact 101", "meeting meeting.create"}, ids(d.Content.Associations))
 	require.Empty(t, d.Content.Doubt)
 	require.Equal(t, "deal.create:"+hash("create ref:d1"), d.Key)
 
@@ -421,12 +424,13 @@ func TestProposedTicket(t *testing.T) {
 		meeting.ProposedAction{Tool: "ticket.create", Ref: "t1", Properties: map[string]string{"subject": "Export fails", "hs_ticket_priority": "HIGH"},
 			AssociateWith: []meeting.RecordRef{{Ref: "d1"}, {Email: "Jane@northwind.example"}, {Object: "deal", ID: "999"}}},
 	)))
-	require.Equal(t, []string{"deal.create", "ticket.create", "meeting.create"}, tools(drafts))
-	require.Equal(t, map[string]string{"subject": "Export fails", "hs_ticket_priority": "HIGH", "hs_pipeline": "0", "hs_pipeline_stage": "1", "hubspot_owner_id": "77"}, drafts[1].Content.Properties)
-	require.Equal(t, []string{"company 201"}, ids(drafts[0].Content.Associations))
-	require.Equal(t, []string{"contact 101", "deal deal.create"}, ids(drafts[1].Content.Associations), "the later one carries the link")
-	require.Equal(t, "it can't be linked as proposed: the deal can't be found in HubSpot", drafts[1].Content.Doubt)
-	require.Equal(t, []string{"company 201", "contact 101", "deal deal.create"}, ids(drafts[2].Content.Associations))
+	require.Equal(t, []string{"meeting.create", "deal.create", "ticket.create"}, tools(drafts))
+	log, deal, ticket := drafts[0], drafts[1], drafts[2]
+	require.Equal(t, map[string]string{"subject": "Export fails", "hs_ticket_priority": "HIGH", "hs_pipeline": "0", "hs_pipeline_stage": "1", "hubspot_owner_id": "77"}, ticket.Content.Properties)
+	require.Equal(t, []string{"company 201", "contact 101"}, ids(log.Content.Associations))
+	require.Equal(t, []string{"company 201", "meeting meeting.create"}, ids(deal.Content.Associations))
+	require.Equal(t, []string{"contact 101", "deal deal.create"}, ids(ticket.Content.Associations), "the later one carries the link")
+	require.Equal(t, "it can't be linked as proposed: the deal can't be found in HubSpot", ticket.Content.Doubt)
 }
 
 func TestProposedPeopleMerge(t *testing.T) {
@@ -486,14 +490,14 @@ func TestProposedUpdate(t *testing.T) {
 	unsure := update(meeting.RecordRef{}, map[string]string{"amount": "2"})
 	require.Equal(t, "301", unsure[0].TargetID)
 	require.Contains(t, unsure[0].Content.Doubt, "this is the only open one")
-	require.Equal(t, "301", unsure[0].Content.Properties[planner.TargetProperty])
+	require.Equal(t, "301", unsure[0].Content.Properties[store.TargetProperty])
 
 	lost := update(meeting.RecordRef{ID: "999"}, map[string]string{"amount": "2"})
 	require.Empty(t, lost[0].TargetID)
 	require.Equal(t, "the deal can't be found in HubSpot", lost[0].Content.Doubt)
-	require.Equal(t, "", lost[0].Content.Properties[planner.TargetProperty])
+	require.Equal(t, "", lost[0].Content.Properties[store.TargetProperty])
 	found := update(meeting.RecordRef{ID: "999"}, map[string]string{"amount": "2"}, func(in *planner.Input) {
-		in.Answers = planner.Answers{lost[0].Key: {planner.TargetProperty: "301"}}
+		in.Answers = planner.Answers{lost[0].Key: {store.TargetProperty: "301"}}
 	})
 	require.Equal(t, lost[0].Key, found[0].Key)
 	require.Equal(t, "301", found[0].TargetID)
@@ -548,7 +552,9 @@ func rich() planner.Input {
 func TestOrder(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, []string{
-		"company.create", "contact.create", "contact.create", "deal.create", "ticket.create", "deal.update", "meeting.create", "note.create", "task.create", "task.create", "task.create",
+		// All logs have the deal 301 to be on, so the new records take the links along.
+		"deal.update", "meeting.create", "note.create", "task.create", "task.create", "task.create",
+		"company.create", "contact.create", "contact.create", "deal.create", "ticket.create",
 	}, tools(plan(t, rich())))
 }
 
@@ -598,19 +604,112 @@ func TestWhatIsPendingStaysTheSameQuestion(t *testing.T) {
 	t.Parallel()
 	first := rich()
 	drafts := plan(t, first)
-	company := one(t, drafts, "company.create")
-	later := written(first, []store.Draft{company})
-	later.Resolution.Companies = append(later.Resolution.Companies, planner.Record{
-		ID: later.Written[company.Key].RecordID, Properties: map[string]string{"domain": "harbor.example"},
-	})
-	notes("Other words.", "- call")(&later)
-	for _, d := range plan(t, later) {
-		i := slices.IndexFunc(drafts, func(o store.Draft) bool { return o.Key == d.Key })
-		require.GreaterOrEqual(t, i, 0, d.Key)
-		if d.Tool.Object != "note" {
-			require.Equal(t, drafts[i], d, "nothing about it has changed")
-		}
+	byKey := map[string]store.Draft{}
+	for _, d := range drafts {
+		byKey[d.Key] = d
 	}
+	rapid.Check(t, func(t *rapid.T) {
+		// What happened had what it depends on.
+		var happened []store.Draft
+		done := map[string]bool{}
+		for _, d := range drafts {
+			waits := slices.ContainsFunc(d.DependsOn, func(key string) bool { return !done[key] })
+			if !waits && rapid.IntRange(0, 4).Draw(t, "happens") > 0 {
+				happened, done[d.Key] = append(happened, d), true
+			}
+		}
+		later := written(first, happened)
+		company := "company.create:" + hash("domain:harbor.example")
+		if done[company] && rapid.Bool().Draw(t, "found by now") {
+			later.Resolution.Companies = append(slices.Clone(later.Resolution.Companies), planner.Record{
+				ID: later.Written[company].RecordID, Properties: map[string]string{"domain": "harbor.example"},
+			})
+		}
+		left := plan(t, later)
+		require.Len(t, left, len(drafts)-len(happened))
+		for _, d := range left {
+			require.Equal(t, byKey[d.Key], d, "nothing about it has changed")
+		}
+	})
+}
+
+func TestALogDoesNotWaitForNewRecords(t *testing.T) {
+	t.Parallel()
+	first := input(known, notes("Good.", "- call"), items(meeting.ActionItem{ID: "1", Text: "call"}),
+		attendees(attendee("Jane Roe", "jane@northwind.example"), attendee("Bob Bay", "bob@northwind.example")))
+	drafts := plan(t, first)
+	require.Equal(t, []string{"meeting.create", "note.create", "task.create", "contact.create"}, tools(drafts))
+	logs, contact := drafts[:3], drafts[3]
+	for _, d := range logs {
+		require.Empty(t, d.DependsOn, d.Key)
+		require.Equal(t, []string{"company 201", "contact 101"}, ids(d.Content.Associations), d.Key)
+	}
+	task := "task.create:" + hash("item:1")
+	require.Equal(t, []store.AssociationRef{
+		{Object: "company", RecordID: "201"}, {Object: "meeting", Key: "meeting.create:log"}, {Object: "note", Key: "note.create:summary"}, {Object: "task", Key: task},
+	}, contact.Content.Associations)
+	require.Equal(t, []string{"meeting.create:log", "note.create:summary", task}, contact.DependsOn)
+
+	// The logs are written, and nobody has answered about the contact yet.
+	in := written(first, logs)
+	require.Equal(t, []store.Draft{contact}, plan(t, in))
+	for name, test := range map[string]struct {
+		change func(*planner.Input)
+		tools  []string
+	}{
+		"other words":    {notes("Better.", "- call"), []string{"contact.create", "note.update"}},
+		"longer":         {func(in *planner.Input) { in.Meeting.ActualEnd = friday.Add(time.Hour) }, []string{"contact.create", "meeting.update"}},
+		"item done":      {items(meeting.ActionItem{ID: "1", Text: "call", Completed: true}), []string{"contact.create", "task.update"}},
+		"item corrected": {items(meeting.ActionItem{ID: "1", Text: "call Bob"}), []string{"contact.create", "task.update"}},
+	} {
+		later := in
+		test.change(&later)
+		left := plan(t, later)
+		require.Equal(t, test.tools, tools(left), name)
+		require.Equal(t, contact, left[0], name)
+	}
+	require.Empty(t, plan(t, written(in, []store.Draft{contact})), "the contact brought the links along")
+}
+
+func TestALogWaits(t *testing.T) {
+	t.Parallel()
+	both := attendees(attendee("Jane Roe", "jane@northwind.example"), attendee("Bob Bay", "bob@northwind.example"))
+	base := []func(*planner.Input){notes("Good.", "- call"), items(meeting.ActionItem{Text: "call"}), both}
+	with := func(more ...func(*planner.Input)) planner.Input { return input(append(slices.Clone(base), more...)...) }
+	bob := "contact.create:" + hash("email:bob@northwind.example")
+	contact := func(drafts []store.Draft) store.Draft {
+		return drafts[slices.IndexFunc(drafts, func(d store.Draft) bool { return d.Key == bob })]
+	}
+
+	// Nothing is there to log it on. It goes on waiting when some of the new
+	// records are: else what is asked about the others would change.
+	in := with()
+	drafts := plan(t, in)
+	require.Equal(t, []string{"company.create", "contact.create", "contact.create", "meeting.create", "note.create", "task.create"}, tools(drafts))
+	company := drafts[0]
+	in = written(in, drafts[:1])
+	require.Equal(t, drafts[1:], plan(t, in))
+	in.Resolution.Companies = []planner.Record{{ID: in.Written[company.Key].RecordID, Properties: map[string]string{"domain": "northwind.example"}}}
+	require.Equal(t, drafts[1:], plan(t, in), "found by now")
+
+	// Its own tool asks: that must not hold up the contact.
+	in = with(known, func(in *planner.Input) { in.Allowed = func(tool policy.Tool) bool { return tool.Object != "task" } })
+	drafts = plan(t, in)
+	require.Equal(t, []string{"meeting.create", "note.create", "contact.create", "task.create"}, tools(drafts))
+	require.Equal(t, []string{"company 201", "meeting meeting.create", "note note.create"}, ids(drafts[2].Content.Associations))
+	require.Equal(t, []string{bob}, drafts[3].DependsOn)
+
+	// It asks about its deal: it waits then, and when it is answered. The task
+	// does not ask.
+	in = with(known, pipelines, deal("301", "Renewal", "new"), deal("302", "Expansion", "offer"))
+	drafts = plan(t, in)
+	require.Equal(t, []string{"task.create", "contact.create", "meeting.create", "note.create"}, tools(drafts))
+	require.Equal(t, []string{"company 201", "task task.create"}, ids(contact(drafts).Content.Associations))
+	in.Answers = planner.Answers{"meeting.create:log": {planner.DealProperty: "302"}}
+	answered := plan(t, in)
+	require.Equal(t, contact(drafts), contact(answered), "its question stays the same")
+	require.Equal(t, []string{bob}, one(t, answered, "meeting.create").DependsOn)
+	require.Equal(t, []string{bob}, one(t, answered, "note.create").DependsOn)
 }
 
 func TestLaterNotesCorrectWhatWasWritten(t *testing.T) {
@@ -658,8 +757,7 @@ func TestALaterAttendeeAddsOnlyWhatIsMissing(t *testing.T) {
 	in.Meeting.Attendees = append(in.Meeting.Attendees, attendee("Bob Bay", "bob@northwind.example"))
 	later := plan(t, in)
 	require.Equal(t, []string{"contact.create", "meeting.update"}, tools(later))
-	require.Equal(t, []string{"company company.create", "meeting " + in.Written["meeting.create:log"].RecordID, "note " + in.Written["note.create:summary"].RecordID},
-		ids(later[0].Content.Associations))
+	require.Equal(t, []string{"company company.create", "meeting meeting.create", "note note.create"}, ids(later[0].Content.Associations))
 	require.Equal(t, map[string]string{"hs_meeting_body": "<p>Attendees: Bob Bay, Dana Host, Jane Roe</p>"}, later[1].Content.Properties)
 	require.Empty(t, plan(t, written(in, later)))
 

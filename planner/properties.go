@@ -1,12 +1,16 @@
 package planner
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/debriefhq/debrief/hubspot"
+	"github.com/debriefhq/debrief/policy"
+	"github.com/debriefhq/debrief/store"
 )
 
 // writable are the properties with HubSpot's own prefix that people and
@@ -57,6 +61,16 @@ func Check(object string, create bool, properties map[string]string, r Resolutio
 	return wrong
 }
 
+// CheckEdit is [Check] for the judge of questions: of an edited action, by the
+// resolution that it was planned with, as JSON. It is for store.Options.
+func CheckEdit(tool policy.Tool, properties map[string]string, resolution json.RawMessage) ([]string, error) {
+	var r Resolution
+	if err := json.Unmarshal(resolution, &r); err != nil {
+		return nil, errors.New("the stored resolution can't be read")
+	}
+	return Check(tool.Object, tool.Operation == policy.Create, properties, r), nil
+}
+
 // required are the properties without which HubSpot refuses a create, or makes
 // a record that nobody can recognise.
 func required(object string) []string {
@@ -78,7 +92,7 @@ func required(object string) []string {
 
 func checkProperty(object, name, value string, r Resolution) string {
 	switch {
-	case strings.HasPrefix(name, QuestionPrefix):
+	case strings.HasPrefix(name, store.QuestionPrefix):
 		return ""
 	case !canWrite(object, name):
 		return fmt.Sprintf("%s can't be set", printable(name))
@@ -140,7 +154,7 @@ func tidy(object string, proposed map[string]string, record Record, r Resolution
 	for _, name := range sortedKeys(proposed) {
 		value := strings.TrimSpace(proposed[name])
 		switch {
-		case strings.HasPrefix(name, QuestionPrefix):
+		case strings.HasPrefix(name, store.QuestionPrefix):
 			continue // a question is the planner's to ask
 		case !canWrite(object, name):
 			wrong = append(wrong, checkProperty(object, name, value, r)+" and was left out")

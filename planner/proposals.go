@@ -356,7 +356,7 @@ func (p *plan) proposeUpdate(a proposal) {
 	var ref store.AssociationRef
 	var record Record
 	var doubt string
-	answer := p.in.Answers.value(key, TargetProperty)
+	answer := p.in.Answers.value(key, store.TargetProperty)
 	switch {
 	case answer != "":
 		ref, record, doubt = p.find(meeting.RecordRef{Object: object, ID: answer})
@@ -378,7 +378,7 @@ func (p *plan) proposeUpdate(a proposal) {
 		Evidence: a.Evidence, Doubt: joinDoubts(append(wrong, doubt)...),
 	}
 	if doubt != "" {
-		c.Properties[TargetProperty] = p.recordID(ref)
+		c.Properties[store.TargetProperty] = p.recordID(ref)
 	}
 	if p.recordID(ref) == "" {
 		c.Label = "a " + object + " that can't be found"
@@ -405,7 +405,7 @@ func (p *plan) proposeUpdate(a proposal) {
 	}
 	if d := p.update(object, a.name, p.recordID(ref), record.Properties, c); d != nil {
 		complain(d, false, p.res)
-		onlyQuestions := !slices.ContainsFunc(sortedKeys(d.Content.Properties), func(name string) bool { return !strings.HasPrefix(name, QuestionPrefix) })
+		onlyQuestions := !slices.ContainsFunc(sortedKeys(d.Content.Properties), func(name string) bool { return !strings.HasPrefix(name, store.QuestionPrefix) })
 		if onlyQuestions && len(d.Content.Associations) == 0 {
 			delete(p.drafts, d.Key) // nothing would change, whichever is meant
 		}

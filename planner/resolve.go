@@ -12,6 +12,7 @@ import (
 	"github.com/debriefhq/debrief/hubspot"
 	"github.com/debriefhq/debrief/meeting"
 	"github.com/debriefhq/debrief/policy"
+	"github.com/debriefhq/debrief/store"
 )
 
 // CRM is what [Resolve] reads from. Its methods are those of [hubspot.Client];
@@ -117,7 +118,7 @@ func wantedBy(in Subject) wanted {
 		}
 		w.objects[tool.Object] = true
 		for property, value := range p.Properties {
-			if strings.HasPrefix(property, QuestionPrefix) {
+			if strings.HasPrefix(property, store.QuestionPrefix) {
 				continue
 			}
 			w.properties[tool.Object] = append(w.properties[tool.Object], property)
@@ -136,7 +137,7 @@ func wantedBy(in Subject) wanted {
 		if id := strings.TrimSpace(edit[DealProperty]); id != "" {
 			w.ids["deal"] = append(w.ids["deal"], id)
 		}
-		if id := strings.TrimSpace(edit[TargetProperty]); id != "" {
+		if id := strings.TrimSpace(edit[store.TargetProperty]); id != "" {
 			// Its object type is the draft's; an ID of another type is not found.
 			for object := range w.objects {
 				w.ids[object] = append(w.ids[object], id)

@@ -56,32 +56,14 @@ func (s Subject) location() *time.Location {
 	return time.UTC
 }
 
-// QuestionPrefix begins the name of every property that is a question to the
-// approver and not HubSpot's. The package comment says how they work.
-const QuestionPrefix = "debrief_"
-
-// The questions there are.
-const (
-	AttendeesProperty = store.AttendeesProperty
-	DealProperty      = QuestionPrefix + "deal"
-	TargetProperty    = QuestionPrefix + "target"
-)
+// DealProperty is a question beside those of the store: the ID of the deal that a
+// meeting belongs to.
+const DealProperty = store.QuestionPrefix + "deal"
 
 // Answers are the properties that approvers edited, by the key of the draft.
 // [Plan] keeps them: the draft that it makes under the same key has the values
 // that the approver wrote.
 type Answers map[string]map[string]string
-
-// Answered says whether an edit answers a question, so that the plan has to be
-// made again with it before anything of it is written.
-func Answered(edit map[string]string) bool {
-	for name, value := range edit {
-		if strings.HasPrefix(name, QuestionPrefix) && strings.TrimSpace(value) != "" {
-			return true
-		}
-	}
-	return false
-}
 
 func (a Answers) value(key, property string) string {
 	return strings.TrimSpace(a[key][property])
@@ -91,15 +73,15 @@ func (a Answers) value(key, property string) string {
 func (a Answers) attendees() []meeting.Person {
 	var people []meeting.Person
 	for _, edit := range a {
-		people = append(people, ParseAttendees(edit[AttendeesProperty])...)
+		people = append(people, parseAttendees(edit[store.AttendeesProperty])...)
 	}
 	slices.SortFunc(people, func(x, y meeting.Person) int { return strings.Compare(x.Email+x.Name, y.Email+y.Name) })
 	return people
 }
 
-// ParseAttendees reads the answer to [AttendeesProperty]. What is no address is
+// parseAttendees reads the answer to [store.AttendeesProperty]. What is no address is
 // left out: whoever asks can compare how many came back.
-func ParseAttendees(answer string) []meeting.Person {
+func parseAttendees(answer string) []meeting.Person {
 	var people []meeting.Person
 	for _, part := range strings.FieldsFunc(answer, func(r rune) bool { return r == ',' || r == ';' || r == '\n' }) {
 		part = strings.TrimSpace(part)

@@ -45,9 +45,8 @@ func (p *plan) itemName(item meeting.ActionItem) string {
 
 // planTasks drafts a task for each action item, for its owner in HubSpot.
 func (p *plan) planTasks() {
-	refs := p.present()
 	for _, item := range p.items() {
-		p.planTask(item, refs)
+		p.planTask(item)
 	}
 	for _, item := range p.in.Meeting.ActionItems {
 		// Done meanwhile: the task that an earlier round made is done, too.
@@ -57,6 +56,40 @@ func (p *plan) planTasks() {
 			p.update("task", name, w.RecordID, nil, store.ActionContent{
 				Label: clip(item.Text, mostSubject), Purpose: "the action item was completed", Properties: map[string]string{"hs_task_status": "COMPLETED"},
 			}, w)
+			p.linkToTask(item)
+		}
+	}
+}
+
+// taskRefs are the records that a task is logged on.
+func (p *plan) taskRefs(item meeting.ActionItem) []store.AssociationRef {
+	refs := p.present()
+	if person, ok := p.promisedOutside(item); ok {
+		// It concerns that person and their company, not everyone who was there.
+		refs = p.refsOf(person)
+	}
+	deals, _ := p.deals()
+	return p.uniqueRefs(append(refs, deals...))
+}
+
+// promisedOutside is the attendee from outside who promised an item.
+func (p *plan) promisedOutside(item meeting.ActionItem) (Person, bool) {
+	email := address(item.AssigneeEmail)
+	at := slices.IndexFunc(p.people.External, func(x Person) bool { return x.Email == email && email != "" })
+	if at < 0 {
+		return Person{}, false
+	}
+	return p.people.External[at], true
+}
+
+// linkToTask lets new records take along the link to a task that is there. It
+// names the task by its key, as before it was written: an open question about
+// the new record stays the same question.
+func (p *plan) linkToTask(item meeting.ActionItem) {
+	key := createKey("task", p.itemName(item))
+	for _, ref := range p.taskRefs(item) {
+		if p.recordID(ref) == "" {
+			p.link(ref.Key, store.AssociationRef{Object: "task", Key: key})
 		}
 	}
 }
@@ -65,18 +98,15 @@ func (p *plan) planTasks() {
 // is that person's, if HubSpot knows them as an owner, else the host's. What an
 // attendee from outside promised is the host's to wait for: a promise that
 // nobody follows up is lost, and a customer can't be given a task.
-func (p *plan) planTask(item meeting.ActionItem, refs []store.AssociationRef) {
+func (p *plan) planTask(item meeting.ActionItem) {
 	subject, owner := item.Text, p.hostOwner()
 	email := address(item.AssigneeEmail)
 	var remark string
-	external := slices.IndexFunc(p.people.External, func(x Person) bool { return x.Email == email && email != "" })
+	person, external := p.promisedOutside(item)
 	internal := slices.IndexFunc(p.people.Internal, func(x Person) bool { return x.Email == email && email != "" })
 	switch known, isOwner := p.res.owner(email); {
-	case external >= 0:
-		person := p.people.External[external]
+	case external:
 		subject = "Waiting on " + person.display() + ": " + item.Text
-		// It concerns that person and their company, not everyone who was there.
-		refs = p.refsOf(person)
 	case isOwner:
 		owner = known.ID
 	case email != "" && email == p.people.Host.Email:
@@ -105,15 +135,12 @@ func (p *plan) planTask(item meeting.ActionItem, refs []store.AssociationRef) {
 	if w, ok := p.in.Written[createKey("task", name)]; ok {
 		// Its status is its owner's by now.
 		p.update("task", name, w.RecordID, nil, store.ActionContent{Label: subject, Purpose: "the action item has changed", Properties: wanted}, w)
+		p.linkToTask(item)
 		return
 	}
 	wanted["hs_task_status"] = "NOT_STARTED"
 	d := p.add("task", name, store.ActionContent{Label: subject, Purpose: "an action item of the meeting", Properties: wanted})
-	for _, ref := range refs {
-		p.link(d.Key, ref)
-	}
-	deals, _ := p.deals()
-	for _, ref := range deals {
+	for _, ref := range p.taskRefs(item) {
 		p.link(d.Key, ref)
 	}
 }

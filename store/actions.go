@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -241,4 +243,46 @@ func (s *Store) setActionContent(ctx context.Context, q querier, a *Action) erro
 		return fmt.Errorf("changing action %s: %w", a.ID, err)
 	}
 	return nil
+}
+
+// Change is one property of an action, for showing.
+type Change struct {
+	Property string
+	// Before is what the record had, if that differs.
+	Before string
+	After  string
+	// Amended: it is another value than was asked about before.
+	Amended bool
+}
+
+// Changes are the properties in alphabetical order.
+func (c ActionContent) Changes() []Change {
+	changes := make([]Change, 0, len(c.Properties))
+	for name, after := range c.Properties {
+		change := Change{Property: name, After: after, Amended: slices.Contains(c.Changed, name)}
+		if before := c.Before[name]; before != after {
+			change.Before = before
+		}
+		changes = append(changes, change)
+	}
+	slices.SortFunc(changes, func(a, b Change) int { return strings.Compare(a.Property, b.Property) })
+	return changes
+}
+
+// Links says what the record is linked to: "company 101, the new contact". Empty
+// when to nothing.
+func (c ActionContent) Links() string {
+	links := make([]string, 0, len(c.Associations))
+	for _, a := range c.Associations {
+		if a.RecordID != "" {
+			links = append(links, a.Object+" "+a.RecordID)
+		} else {
+			links = append(links, "the new "+a.Object)
+		}
+	}
+	text := strings.Join(links, ", ")
+	if slices.Contains(c.Changed, "associations") {
+		text += " (changed)"
+	}
+	return strings.TrimSpace(text)
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -96,12 +97,16 @@ type Decided struct {
 	Sentence string `json:"sentence"`
 }
 
-// ViaTemporal is the entrance that tells nobody who clicked.
-const ViaTemporal = "temporal ui"
+// The entrances. The Temporal UI tells nobody who clicked; on the command line it
+// is whoever has the database and the keyset.
+const (
+	ViaTemporal    = "temporal ui"
+	ViaCommandLine = "command line"
+)
 
 // Decide is the one judge of questions. Under the approval's row lock it checks
 // that the question is still open, its deadline, that its action is still what
-// was asked, and who may answer; then it records the decision with its audit
+// was asked, that its tool is not denied, and whether this entrance may answer; then it records the decision with its audit
 // row and wakes the workflow, all in one transaction. Otherwise it fails with a
 // [*Refusal] and changes nothing.
 func (s *Store) Decide(ctx context.Context, d Decision) (Decided, error) {
@@ -194,12 +199,12 @@ func (s *Store) decide(ctx context.Context, tx pgx.Tx, d Decision) (Decided, err
 			return Decided{}, refuse("%s", missing)
 		}
 	case Edit:
-		if err := checkEdit(a.Content, d.Edit); err != nil {
-			return Decided{}, err
-		}
 		state = ApprovalEdited
 		key, err := s.dataKey(ctx, tx, a.dataKeyID)
 		if err != nil {
+			return Decided{}, err
+		}
+		if err := s.checkEdit(ctx, tx, key, f, a, d.Edit); err != nil {
 			return Decided{}, err
 		}
 		if sealedEdit, err = sealJSON(key, d.Edit, editPlace(p.ID)); err != nil {
@@ -209,7 +214,7 @@ func (s *Store) decide(ctx context.Context, tx pgx.Tx, d Decision) (Decided, err
 			// Not to be written but to be planned with: the same action comes
 			// back without the doubt.
 			actionState = ActionWithdrawn
-			if _, err := tx.Exec(ctx, `update follow_ups set replan = true where meeting_id = $1`, meetingID); err != nil {
+			if _, err := tx.Exec(ctx, `update follow_ups set answers = answers + 1 where meeting_id = $1`, meetingID); err != nil {
 				return Decided{}, fmt.Errorf("asking for a new plan: %w", err)
 			}
 		}
@@ -302,44 +307,75 @@ func (s *Store) latestEdit(ctx context.Context, q querier, key *vault.DataKey, a
 func editPlace(approvalID uuid.UUID) string { return "approvals.sealed_edit:" + approvalID.String() }
 
 // Answers returns what approvers wrote into the questions of a meeting, by the
-// action's key: the planner takes it over.
-func (s *Store) Answers(ctx context.Context, organizationID, meetingID uuid.UUID) (map[string]map[string]string, error) {
+// action's key, for the planner to take over, and the version for [Plan]: one
+// that comes later is planned with in another round.
+func (s *Store) Answers(ctx context.Context, organizationID, meetingID uuid.UUID) (answers map[string]map[string]string, version int64, err error) {
+	// The version first: an answer in between is then seen twice, and never lost.
+	err = s.pool.QueryRow(ctx, `select answers from follow_ups where organization_id = $1 and meeting_id = $2`, organizationID, meetingID).Scan(&version)
+	if err := notFound(err, fmt.Sprintf("reading the answers about meeting %s", meetingID)); err != nil {
+		return nil, 0, err
+	}
 	actions, err := s.queryActions(ctx, s.pool, `
 		where a.organization_id = $1 and a.origin_id = $2 and exists (select from approvals p where p.action_id = a.id and p.state = 'edited')`,
 		organizationID, meetingID)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	all := map[string]map[string]string{}
+	answers = map[string]map[string]string{}
 	for _, a := range actions {
 		key, err := s.dataKey(ctx, s.pool, a.dataKeyID)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
-		if all[a.Key], err = s.latestEdit(ctx, s.pool, key, a.ID); err != nil {
-			return nil, err
+		if answers[a.Key], err = s.latestEdit(ctx, s.pool, key, a.ID); err != nil {
+			return nil, 0, err
 		}
 	}
-	return all, nil
+	return answers, version, nil
 }
 
-// checkEdit says whether an edit stays within what the question is about.
-func checkEdit(c ActionContent, edit map[string]string) error {
+// checkEdit says whether an edit stays within what the question is about, and
+// whether its values make sense to HubSpot.
+func (s *Store) checkEdit(ctx context.Context, q querier, key *vault.DataKey, f *followUp, a Action, edit map[string]string) error {
 	if len(edit) == 0 {
 		return refuse("An edit needs at least one property with its new value.")
 	}
 	var known []string
-	for name := range c.Properties {
+	for name := range a.Content.Properties {
 		known = append(known, name)
 	}
 	slices.Sort(known)
 	for name, value := range edit {
-		if _, ok := c.Properties[name]; !ok {
+		if _, ok := a.Content.Properties[name]; !ok {
 			return refuse("%q is not part of this question. It is about: %s.", name, strings.Join(known, ", "))
 		}
 		if len(value) > 65_536 {
 			return refuse("The value of %q is longer than HubSpot takes (65,536 characters).", name)
 		}
+	}
+	edited := a.Content
+	edited.Properties = maps.Clone(edited.Properties)
+	maps.Copy(edited.Properties, edit)
+	if missing := unanswered(edited); missing != "" {
+		return refuse("%s", missing)
+	}
+	if s.validate == nil {
+		return nil
+	}
+	var sealed []byte
+	if err := q.QueryRow(ctx, `select sealed_resolution from follow_ups where meeting_id = $1`, f.meetingID).Scan(&sealed); err != nil {
+		return fmt.Errorf("reading what HubSpot knew: %w", err)
+	}
+	var resolution json.RawMessage
+	if err := openJSON(key, sealed, &resolution, resolutionPlace(f.meetingID)); err != nil {
+		return err
+	}
+	problems, err := s.validate(a.Tool, edited.Properties, resolution)
+	if err != nil {
+		return fmt.Errorf("checking an edit: %w", err)
+	}
+	if len(problems) > 0 {
+		return refuse("That can't be written: %s.", strings.Join(problems, "; "))
 	}
 	return nil
 }

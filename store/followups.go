@@ -88,7 +88,7 @@ type followUp struct {
 	state                     string
 	round                     int
 	plannedVersion            int64
-	replan                    bool
+	answers, plannedAnswers   int64
 	connectionID              *uuid.UUID
 	pausedSince               *time.Time
 
@@ -116,14 +116,14 @@ func (s *Store) lockFollowUp(ctx context.Context, tx pgx.Tx, organizationID, mee
 	f := &followUp{organizationID: organizationID, meetingID: meetingID}
 	var settings []byte
 	err := tx.QueryRow(ctx, `
-		select f.state, f.round, f.planned_version, f.replan, f.connection_id, f.paused_since,
+		select f.state, f.round, f.planned_version, f.answers, f.planned_answers, f.connection_id, f.paused_since,
 		       m.version, m.has_notes, m.first_word_at, m.updated_at, m.merged_into, m.data_key_id, o.settings, now()
 		from follow_ups f
 		join meetings m on m.id = f.meeting_id
 		join organizations o on o.id = f.organization_id
 		where f.organization_id = $1 and f.meeting_id = $2
 		for update of f`, organizationID, meetingID).Scan(
-		&f.state, &f.round, &f.plannedVersion, &f.replan, &f.connectionID, &f.pausedSince,
+		&f.state, &f.round, &f.plannedVersion, &f.answers, &f.plannedAnswers, &f.connectionID, &f.pausedSince,
 		&f.version, &f.hasNotes, &f.firstWordAt, &f.updatedAt, &f.mergedInto, &f.dataKeyID, &settings, &f.now)
 	if err := notFound(err, "reading the follow-up"); err != nil {
 		return nil, err
@@ -160,7 +160,7 @@ func (s *Store) lookAt(ctx context.Context, tx pgx.Tx, organizationID, meetingID
 		look.Next = NextPlan
 		return look, nil
 	}
-	if f.replan {
+	if f.answers > f.plannedAnswers {
 		look.Next = NextPlan
 		return look, nil
 	}
@@ -249,8 +249,9 @@ func (s *Store) PauseFollowUp(ctx context.Context, organizationID, meetingID uui
 type Plan struct {
 	OrganizationID uuid.UUID
 	MeetingID      uuid.UUID
-	// MeetingVersion that it was made from.
+	// MeetingVersion and AnswersVersion that it was made from.
 	MeetingVersion int64
+	AnswersVersion int64
 	ConnectionID   uuid.UUID
 	// Resolution is the planner's input from the CRM, kept so that the plan can
 	// be made again from the record. It is stored as JSON, sealed.
@@ -272,21 +273,22 @@ func (s *Store) SavePlan(ctx context.Context, p Plan) error {
 		if err != nil {
 			return err
 		}
-		if p.MeetingVersion < f.plannedVersion || (p.MeetingVersion == f.plannedVersion && !f.replan) {
+		if p.MeetingVersion < f.plannedVersion || (p.MeetingVersion == f.plannedVersion && p.AnswersVersion <= f.plannedAnswers) {
 			return nil
 		}
 		key, err := s.dataKey(ctx, tx, f.dataKeyID)
 		if err != nil {
 			return err
 		}
-		resolution, err := sealJSON(key, p.Resolution, "follow_ups.sealed_resolution:"+f.meetingID.String())
+		resolution, err := sealJSON(key, p.Resolution, resolutionPlace(f.meetingID))
 		if err != nil {
 			return err
 		}
 		f.round++
 		if _, err := tx.Exec(ctx, `
-			update follow_ups set round = $2, planned_version = $3, replan = false, connection_id = $4, sealed_resolution = $5, state = 'open', closed_at = null
-			where meeting_id = $1`, f.meetingID, f.round, p.MeetingVersion, p.ConnectionID, resolution); err != nil {
+			update follow_ups set round = $2, planned_version = $3, connection_id = $4, sealed_resolution = $5,
+			                      planned_answers = greatest(planned_answers, $6), state = 'open', closed_at = null
+			where meeting_id = $1`, f.meetingID, f.round, p.MeetingVersion, p.ConnectionID, resolution, p.AnswersVersion); err != nil {
 			return fmt.Errorf("opening round %d: %w", f.round, err)
 		}
 		if err := s.saveDrafts(ctx, tx, f, key, p); err != nil {
@@ -299,6 +301,10 @@ func (s *Store) SavePlan(ctx context.Context, p Plan) error {
 		return fmt.Errorf("saving the plan of meeting %s: %w", p.MeetingID, err)
 	}
 	return nil
+}
+
+func resolutionPlace(meetingID uuid.UUID) string {
+	return "follow_ups.sealed_resolution:" + meetingID.String()
 }
 
 func (s *Store) saveDrafts(ctx context.Context, tx pgx.Tx, f *followUp, key *vault.DataKey, p Plan) error {
@@ -331,8 +337,19 @@ func (s *Store) saveDrafts(ctx context.Context, tx pgx.Tx, f *followUp, key *vau
 			return fmt.Errorf("the plan names %s twice", d.Key)
 		}
 		wanted[d.Key] = true
+		// A link to what will not happen is left out here as reconcile would
+		// leave it out: the question stays the same over rounds.
+		d.Content.Associations = slices.DeleteFunc(slices.Clone(d.Content.Associations), func(r AssociationRef) bool {
+			other := byKey[r.Key]
+			return other != nil && other.State.Settled() && !other.State.Happened() &&
+				!needs(Action{Tool: d.Tool, Content: d.Content}, r.Key)
+		})
 		dependsOn := make([]uuid.UUID, 0, len(d.DependsOn))
 		for _, k := range d.DependsOn {
+			if other := byKey[k]; other != nil && other.State.Settled() && !other.State.Happened() &&
+				!needs(Action{Tool: d.Tool, Content: d.Content}, k) {
+				continue
+			}
 			id, ok := ids[k]
 			if !ok {
 				return fmt.Errorf("%s depends on %s, which is not in the plan", d.Key, k)
@@ -351,6 +368,7 @@ func (s *Store) saveDrafts(ctx context.Context, tx pgx.Tx, f *followUp, key *vau
 			if err := s.permit(ctx, tx, f, a, permissions); err != nil {
 				return err
 			}
+			byKey[d.Key] = a
 			continue
 		}
 		if err := s.amend(ctx, tx, f, key, a, d, dependsOn, position, permissions); err != nil {

@@ -352,12 +352,12 @@ func TestAnAnswerIsPlannedWith(t *testing.T) {
 	refused(t, b.decide(p, store.Approve, nil), "who was there")
 	require.NoError(t, b.decide(p, store.Edit, map[string]string{store.AttendeesProperty: "jane@northwind.example"}))
 	require.Equal(t, store.NextPlan, b.look().Next)
-	answers, err := b.Answers(context.Background(), b.org, b.meeting)
+	answers, version, err := b.Answers(context.Background(), b.org, b.meeting)
 	require.NoError(t, err)
 	require.Equal(t, map[string]map[string]string{"meeting:log": {store.AttendeesProperty: "jane@northwind.example"}}, answers)
 
 	require.NoError(t, b.SavePlan(context.Background(), store.Plan{
-		OrganizationID: b.org, MeetingID: b.meeting, MeetingVersion: b.version, ConnectionID: b.connection,
+		OrganizationID: b.org, MeetingID: b.meeting, MeetingVersion: b.version, AnswersVersion: version, ConnectionID: b.connection,
 		Drafts: []store.Draft{draft(createMeeting, "meeting:log", map[string]string{"hs_meeting_title": "Renewal"})},
 	}))
 	require.Equal(t, store.ActionReady, b.action("meeting:log").State, "under the same key, without the doubt")
@@ -510,4 +510,47 @@ func TestANoteFallsWithTheLastOfItsRecords(t *testing.T) {
 	require.NoError(t, b.decide(b.question("contact:1"), store.Reject, nil))
 	b.look()
 	require.Equal(t, store.ActionSkipped, b.action("note:1").State)
+}
+
+// An answer that comes while a plan is being made is planned with in the next.
+func TestAnAnswerDuringPlanningIsNotLost(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, policy.Permissions{updateDeal: policy.Allow})
+	asked := draft(updateDeal, "deal:1", map[string]string{"amount": "42000", store.TargetProperty: ""})
+	asked.Content.Doubt = "which deal?"
+	b.plan(asked)
+	_, seen, err := b.Answers(context.Background(), b.org, b.meeting)
+	require.NoError(t, err)
+	require.NoError(t, b.decide(b.question("deal:1"), store.Edit, map[string]string{store.TargetProperty: "7"}))
+
+	b.version++
+	b.ExecForTest(t, `update meetings set version = $2 where id = $1`, b.meeting, b.version)
+	require.NoError(t, b.SavePlan(context.Background(), store.Plan{
+		OrganizationID: b.org, MeetingID: b.meeting, MeetingVersion: b.version, AnswersVersion: seen, ConnectionID: b.connection,
+	}))
+	require.Equal(t, store.NextPlan, b.look().Next)
+}
+
+func TestAnEditThatLeavesTheQuestionOpenIsRefused(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, policy.Permissions{updateDeal: policy.Ask})
+	b.plan(draft(updateDeal, "deal:1", map[string]string{"amount": "42000", store.TargetProperty: ""}))
+	refused(t, b.decide(b.question("deal:1"), store.Edit, map[string]string{"amount": "1"}), "which record is meant")
+}
+
+// A prerequisite that was rejected does not make its dependent be asked again in
+// every round that plans it anew.
+func TestARejectedPrerequisiteIsNotAskedAboutEveryRound(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, policy.Permissions{createCompany: policy.Ask, createContact: policy.Ask})
+	company := draft(createCompany, "company:1", map[string]string{"domain": "northwind.example"})
+	contact := draft(createContact, "contact:1", map[string]string{"email": "jane@northwind.example"})
+	contact.DependsOn = []string{"company:1"}
+	contact.Content.Associations = []store.AssociationRef{{Object: "company", Key: "company:1"}}
+	b.plan(company, contact)
+	require.NoError(t, b.decide(b.question("company:1"), store.Reject, nil))
+	b.look()
+	p := b.question("contact:1")
+	b.plan(company, contact)
+	require.Equal(t, p.ID, b.question("contact:1").ID)
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Organization is a tenant.
+// Organization is one that uses Debrief, with its people, sources and connections, apart from all others.
 type Organization struct {
 	ID   uuid.UUID `json:"id"`
 	Name string    `json:"name"`
@@ -64,7 +64,7 @@ func (d Duration) Or(fallback time.Duration) time.Duration {
 	return time.Duration(d)
 }
 
-// CreateOrganization adds a tenant with its own data key.
+// CreateOrganization adds an organization with its own data key.
 func (s *Store) CreateOrganization(ctx context.Context, name string, domains []string, settings Settings, actor Actor) (Organization, error) {
 	o := Organization{ID: newID(), Name: name, Domains: lowerAll(domains), Settings: settings}
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
@@ -113,17 +113,17 @@ func (s *Store) UpdateSettings(ctx context.Context, id uuid.UUID, domains []stri
 	})
 }
 
-// Organization returns the tenant with that ID.
+// Organization returns the organization with that ID.
 func (s *Store) Organization(ctx context.Context, id uuid.UUID) (Organization, error) {
 	return scanOrganization(s.pool.QueryRow(ctx, selectOrganization+` where id = $1`, id), "reading the organization")
 }
 
-// OrganizationByName returns the tenant with that name.
+// OrganizationByName returns the organization with that name.
 func (s *Store) OrganizationByName(ctx context.Context, name string) (Organization, error) {
 	return scanOrganization(s.pool.QueryRow(ctx, selectOrganization+` where name = $1`, name), fmt.Sprintf("reading organization %q", name))
 }
 
-// Organizations lists all tenants by name.
+// Organizations lists all organizations by name.
 func (s *Store) Organizations(ctx context.Context) ([]Organization, error) {
 	rows, err := s.pool.Query(ctx, selectOrganization+` order by name`)
 	if err != nil {

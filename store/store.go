@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"embed"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 
+	"github.com/debriefhq/debrief/policy"
 	"github.com/debriefhq/debrief/vault"
 )
 
@@ -31,6 +33,8 @@ type Store struct {
 	pool  *pgxpool.Pool
 	vault *vault.Vault
 	keys  *keyCache
+	// validate is Options.ValidateEdit.
+	validate func(policy.Tool, map[string]string, json.RawMessage) ([]string, error)
 }
 
 // Options say how to open a store.
@@ -41,6 +45,12 @@ type Options struct {
 	Vault *vault.Vault
 	// Name shows in pg_stat_activity.
 	Name string
+	// ValidateEdit checks the properties of an edited action by what HubSpot knew
+	// when it was planned (the JSON that [Plan] carried as its Resolution), and
+	// returns what is wrong, in words for the approver. The rules are the
+	// planner's, and the judge asks them for every entrance alike. Nil checks
+	// nothing.
+	ValidateEdit func(tool policy.Tool, properties map[string]string, resolution json.RawMessage) (problems []string, err error)
 	// MaxConnections bounds the pool; 0 means 16.
 	MaxConnections int32
 }
@@ -69,7 +79,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("preparing the database pool: %w", err)
 	}
-	return &Store{pool: pool, vault: o.Vault, keys: newKeyCache()}, nil
+	return &Store{pool: pool, vault: o.Vault, keys: newKeyCache(), validate: o.ValidateEdit}, nil
 }
 
 // Close ends all connections, waiting for those in use.
@@ -78,6 +88,11 @@ func (s *Store) Close() { s.pool.Close() }
 // Ping says whether PostgreSQL answers.
 func (s *Store) Ping(ctx context.Context) error {
 	if err := s.pool.Ping(ctx); err != nil {
+		var connect *pgconn.ConnectError
+		if errors.As(err, &connect) {
+			// Its text has a line for each address that was tried.
+			return fmt.Errorf("reaching PostgreSQL at %s:%d failed", connect.Config.Host, connect.Config.Port)
+		}
 		return fmt.Errorf("reaching PostgreSQL: %w", err)
 	}
 	return nil

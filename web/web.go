@@ -98,14 +98,22 @@ func New(s Sessions, c Connections, o Options) (*Web, error) {
 		return nil, fmt.Errorf("reading the style: %w", err)
 	}
 	sum := sha256.Sum256(css)
+	// A browser checks a form's target again when the answer redirects: without
+	// these origins, "Continue" to HubSpot and "Sign in" with a home elsewhere
+	// would do nothing in Chrome.
+	targets := "'self' " + authorize.Scheme + "://" + authorize.Host
+	home, err := url.Parse(o.Home)
+	if err != nil {
+		return nil, fmt.Errorf("the address %q to go to after signing in is not one", o.Home)
+	}
+	if home.Host != "" {
+		targets += " " + home.Scheme + "://" + home.Host
+	}
 	w := &Web{
 		sessions: s, connections: c, options: o, pages: pages, css: css,
 		// The name changes with the content, so that it may be cached for ever.
 		cssPath: "/static/style-" + hex.EncodeToString(sum[:6]) + ".css",
-		// A browser checks a form's target again when the answer redirects:
-		// without HubSpot's origin, "Continue" would do nothing in Chrome.
-		csp: "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'; form-action 'self' " +
-			authorize.Scheme + "://" + authorize.Host,
+		csp:     "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'; form-action " + targets,
 		origins: http.NewCrossOriginProtection(),
 	}
 	if err := w.origins.AddTrustedOrigin(public.Scheme + "://" + public.Host); err != nil {

@@ -191,6 +191,26 @@ func TestSignIn(t *testing.T) {
 	require.Equal(t, http.StatusUnauthorized, person.do(t, http.MethodGet, b.server.URL+"/").status)
 }
 
+// A browser drops the redirect of a form to where the policy does not name: the
+// link would be used up, and nothing seen to happen.
+func TestSigningInLeadsElsewhere(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	const home = "http://temporal.example:8233"
+	pages, err := web.New(b.store, b.service, web.Options{PublicURL: b.server.URL, AuthorizeURL: b.sim.URL + "/oauth/authorize", Home: home})
+	require.NoError(t, err)
+	engine := gin.New()
+	pages.Register(engine)
+	server := httptest.NewServer(engine)
+	t.Cleanup(server.Close)
+
+	link := server.URL + strings.TrimPrefix(b.signInLink(t), b.server.URL)
+	person := newBrowser(t)
+	seen := person.do(t, http.MethodGet, link)
+	require.Contains(t, seen.header.Get("Content-Security-Policy"), "form-action 'self' "+b.sim.URL+" "+home)
+	require.Equal(t, home, person.do(t, http.MethodPost, link).location)
+}
+
 func TestSignInMisuse(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -256,7 +276,7 @@ func TestConnect(t *testing.T) {
 	done := person.do(t, http.MethodGet, back)
 	require.Equal(t, http.StatusOK, done.status)
 	require.Contains(t, done.body, "Connected: HubSpot account 4711 (acme.example), as “main”")
-	require.Contains(t, done.body, "everything is off")
+	require.Contains(t, done.body, "every tool is denied")
 	require.NotContains(t, done.body, "did not grant everything")
 
 	reloaded := person.do(t, http.MethodGet, back)
@@ -272,7 +292,7 @@ func TestConnect(t *testing.T) {
 	require.NoError(t, err)
 	done = person.do(t, http.MethodGet, back)
 	require.Contains(t, done.body, "connected already")
-	require.NotContains(t, done.body, "everything is off", "nobody knows that here")
+	require.NotContains(t, done.body, "every tool is denied", "nobody knows that here")
 }
 
 // cookieValueChanged returns the new value if the browser's token was replaced.

@@ -34,6 +34,7 @@ type world struct {
 	ready        []store.ReadyAction
 	pending      []store.PendingQuestion
 	disconnected bool
+	planFails    error
 	paused       bool
 
 	looks    int
@@ -107,6 +108,9 @@ func (w *world) look(_ context.Context, m activities.Meeting) (store.Look, error
 func (w *world) plan(context.Context, activities.Meeting) error {
 	if w.disconnected {
 		return temporal.NewNonRetryableApplicationError("gone", activities.TypeDisconnected, nil)
+	}
+	if w.planFails != nil {
+		return w.planFails
 	}
 	w.planned = w.version
 	return nil
@@ -199,6 +203,17 @@ func TestItContinuesAsNewBeforeItWaitsForPeople(t *testing.T) {
 	w.run()
 	w.continuedAsNew(t)
 	require.Equal(t, 1, w.planned)
+	require.Equal(t, 2, w.looks, "at once, and not only when the history has grown")
+}
+
+// A program error is seen, not waited for.
+func TestAnUnknownRefusalOfTheStoreFailsIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.planFails = temporal.NewNonRetryableApplicationError("not there", activities.TypeNotFound, nil)
+	w.run()
+	require.ErrorContains(t, w.GetWorkflowError(), "not there")
+	require.False(t, w.paused)
 }
 
 func TestAnAnswerWakesItAndItContinuesToTheEnd(t *testing.T) {

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -66,21 +64,18 @@ func (a *app) printApproval(p store.Approval) {
 	if content.Doubt != "" {
 		a.say("  doubt     %s", content.Doubt)
 	}
-	names := make([]string, 0, len(content.Properties))
-	for name := range content.Properties {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		mark := " "
-		if slices.Contains(content.Changed, name) {
+	for _, change := range content.Changes() {
+		mark, value := " ", oneLine(change.After)
+		if change.Amended {
 			mark = "*"
 		}
-		value := oneLine(content.Properties[name])
-		if old, ok := content.Before[name]; ok && old != content.Properties[name] {
-			value = fmt.Sprintf("%s → %s", oneLine(old), value)
+		if change.Before != "" {
+			value = oneLine(change.Before) + " → " + value
 		}
-		a.say("  %s %-18s %s", mark, name, value)
+		a.say("  %s %-18s %s", mark, change.Property, value)
+	}
+	if links := content.Links(); links != "" {
+		a.say("  with      %s", links)
 	}
 	for _, e := range content.Evidence {
 		who := e.Speaker
@@ -151,7 +146,7 @@ func (c *decision) decide(ctx context.Context, a *app, verdict store.Verdict, ed
 		return err
 	}
 	decided, err := s.Decide(ctx, store.Decision{
-		OrganizationID: o.ID, ApprovalID: c.ID, Verdict: verdict, Edit: edit, Reason: c.Reason, Actor: store.Operator, Via: "command line",
+		OrganizationID: o.ID, ApprovalID: c.ID, Verdict: verdict, Edit: edit, Reason: c.Reason, Actor: store.Operator, Via: store.ViaCommandLine,
 	})
 	if err != nil {
 		return err

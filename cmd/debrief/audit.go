@@ -18,7 +18,7 @@ type auditListCmd struct {
 	jsonFlag
 
 	Meeting uuid.UUID `help:"Only rows of this meeting."`
-	Kind    string    `help:"Only rows of this kind: call, decision, permission, connection, source, visibility, organization."`
+	Kind    string    `help:"Only rows of this kind: ${enum}." enum:",call,decision,permission,connection,source,visibility,organization" default:""`
 	Before  int64     `help:"Only rows before this one, to page back."`
 	Limit   int       `help:"How many rows." default:"100"`
 }

@@ -7,16 +7,19 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"time"
 
 	"github.com/alecthomas/kong"
 	"github.com/rs/zerolog"
 	"go.temporal.io/sdk/client"
 
+	"github.com/debriefhq/debrief/activities"
 	"github.com/debriefhq/debrief/codec"
 	"github.com/debriefhq/debrief/connections"
 	"github.com/debriefhq/debrief/crm"
 	"github.com/debriefhq/debrief/hubspot"
+	"github.com/debriefhq/debrief/planner"
 	"github.com/debriefhq/debrief/store"
 	"github.com/debriefhq/debrief/vault"
 )
@@ -29,7 +32,7 @@ type cli struct {
 	Worker  workerCmd  `cmd:"" help:"Carry out workflows and activities."`
 	Migrate migrateCmd `cmd:"" help:"Bring the database to this version, and register Temporal's search attributes."`
 
-	Organizations organizationsCmd `cmd:"" aliases:"org" help:"Tenants and their settings."`
+	Organizations organizationsCmd `cmd:"" aliases:"org" help:"Organizations and their settings."`
 	Sources       sourcesCmd       `cmd:"" help:"Platforms that send webhooks, with their URLs and secrets."`
 	Apps          appsCmd          `cmd:"" help:"HubSpot apps."`
 	Connections   connectionsCmd   `cmd:"" help:"Grants of a HubSpot app to a HubSpot account."`
@@ -51,15 +54,15 @@ type globals struct {
 	DatabaseURL       string `help:"PostgreSQL 15 or later, as a libpq URL." env:"DEBRIEF_DATABASE_URL" placeholder:"URL"`
 	TemporalAddress   string `help:"Temporal's frontend, host:port." env:"DEBRIEF_TEMPORAL_ADDRESS" default:"127.0.0.1:7233"`
 	TemporalNamespace string `help:"Temporal namespace." env:"DEBRIEF_TEMPORAL_NAMESPACE" default:"default"`
-	KeysetFile        string `help:"File with the keyset that seals secrets." env:"DEBRIEF_KEYSET_FILE" placeholder:"FILE"`
-	Keyset            string `help:"The keyset itself, as JSON or base64 of it: where there are no files. Prefer the environment variable to the flag." env:"DEBRIEF_KEYSET" placeholder:"JSON"`
+	KeysetFile        string `help:"File with the keyset that seals secrets. Where there are no files, DEBRIEF_KEYSET holds it: JSON, or base64 of it." env:"DEBRIEF_KEYSET_FILE" placeholder:"FILE"`
 	PublicURL         string `help:"How browsers and platforms reach this installation." env:"DEBRIEF_PUBLIC_URL" default:"http://127.0.0.1:8080"`
 	TemporalUIURL     string `name:"temporal-ui-url" help:"How browsers reach Temporal's UI: for links, and the one origin that may use the codec endpoint." env:"DEBRIEF_TEMPORAL_UI_URL" default:"http://127.0.0.1:8233"`
 
-	HubSpotBaseURL      string        `name:"hubspot-base-url" help:"HubSpot's API." env:"DEBRIEF_HUBSPOT_BASE_URL" default:"https://api.hubapi.com"`
-	HubSpotAuthorizeURL string        `name:"hubspot-authorize-url" help:"HubSpot's consent page." env:"DEBRIEF_HUBSPOT_AUTHORIZE_URL" default:"https://app.hubspot.com/oauth/authorize"`
-	HubSpotCallTimeout  time.Duration `name:"hubspot-call-timeout" help:"How long one call to HubSpot may take." env:"DEBRIEF_HUBSPOT_CALL_TIMEOUT" default:"30s"`
-	HubSpotLateCommit   time.Duration `name:"hubspot-late-commit" help:"How long HubSpot may still be working on a request that nobody waits for any more. Shorter is for tests." env:"DEBRIEF_HUBSPOT_LATE_COMMIT" default:"100s"`
+	HubSpotBaseURL      string `name:"hubspot-base-url" help:"HubSpot's API." env:"DEBRIEF_HUBSPOT_BASE_URL" default:"https://api.hubapi.com"`
+	HubSpotAuthorizeURL string `name:"hubspot-authorize-url" help:"HubSpot's consent page." env:"DEBRIEF_HUBSPOT_AUTHORIZE_URL" default:"https://app.hubspot.com/oauth/authorize"`
+	// For tests, which can't wait for what HubSpot may take.
+	HubSpotCallTimeout time.Duration `hidden:"" name:"hubspot-call-timeout" help:"How long one call to HubSpot may take." env:"DEBRIEF_HUBSPOT_CALL_TIMEOUT" default:"30s"`
+	HubSpotLateCommit  time.Duration `hidden:"" name:"hubspot-late-commit" help:"How long HubSpot may still be working on a request that nobody waits for any more." env:"DEBRIEF_HUBSPOT_LATE_COMMIT" default:"100s"`
 
 	Organization string `help:"The organization that a command is about, by name; needed where there are several." env:"DEBRIEF_ORGANIZATION" short:"o"`
 
@@ -110,7 +113,12 @@ func (a *app) logger() zerolog.Logger {
 }
 
 func (a *app) vault() (*vault.Vault, error) {
-	v, err := vault.Load(a.KeysetFile, a.Keyset)
+	// A secret has no flag: arguments show in lists of processes.
+	inline := os.Getenv("DEBRIEF_KEYSET")
+	if a.KeysetFile == "" && inline == "" {
+		return nil, usagef("the setting --keyset-file (DEBRIEF_KEYSET_FILE) is missing: `debrief keys generate FILE` writes a keyset")
+	}
+	v, err := vault.Load(a.KeysetFile, inline)
 	if err != nil {
 		return nil, usagef("the setting --keyset-file (DEBRIEF_KEYSET_FILE) is wrong: %s", err)
 	}
@@ -125,13 +133,13 @@ func (a *app) store(ctx context.Context, name string) (*store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := store.Open(ctx, store.Options{URL: a.DatabaseURL, Vault: v, Name: "debrief " + name})
+	s, err := store.Open(ctx, store.Options{URL: a.DatabaseURL, Vault: v, Name: "debrief " + name, ValidateEdit: planner.CheckEdit})
 	if err != nil {
 		return nil, usagef("the setting --database-url (DEBRIEF_DATABASE_URL) is wrong: %s", err)
 	}
 	a.closers = append(a.closers, s.Close)
 	if err := s.Ping(ctx); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("PostgreSQL, as the setting --database-url (DEBRIEF_DATABASE_URL) names it, does not answer: %w", err)
 	}
 	return s, nil
 }
@@ -162,7 +170,7 @@ func (a *app) hubspotClient() *hubspot.Client {
 	return hubspot.New(hubspot.Options{BaseURL: a.HubSpotBaseURL, HTTPClient: a.httpClient()})
 }
 
-func (a *app) httpClient() *http.Client { return &http.Client{Timeout: 30 * time.Second} }
+func (a *app) httpClient() *http.Client { return &http.Client{Timeout: a.HubSpotCallTimeout} }
 
 func (a *app) connectionsService(s *store.Store) *connections.Service {
 	return connections.New(s, connections.Options{
@@ -179,7 +187,7 @@ func (a *app) gate(s *store.Store, tokens *connections.Service) *crm.Gate {
 // temporal connects lazily: Temporal being away is no reason not to start.
 func (a *app) temporal(s *store.Store, log zerolog.Logger) (client.Client, error) {
 	options := client.Options{HostPort: a.TemporalAddress, Namespace: a.TemporalNamespace, Logger: temporalLogger(log)}
-	codec.Configure(&options, s)
+	codec.Configure(&options, s, activities.TypeRefused)
 	c, err := client.NewLazyClient(options)
 	if err != nil {
 		return nil, usagef("the setting --temporal-address (DEBRIEF_TEMPORAL_ADDRESS) is wrong: %s", err)

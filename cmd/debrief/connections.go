@@ -196,6 +196,8 @@ func (c *connectionsListCmd) Run(ctx context.Context, a *app) error {
 }
 
 type connectionsLogoutCmd struct {
+	jsonFlag
+
 	Name string `arg:"" help:"The connection."`
 }
 
@@ -218,8 +220,7 @@ func (c *connectionsLogoutCmd) Run(ctx context.Context, a *app) error {
 	if err := a.connectionsService(s).Disconnect(ctx, o.ID, connection.ID, store.Operator); err != nil {
 		return err
 	}
-	a.say("%s is disconnected: HubSpot has revoked the grant, and its tokens are deleted. An access token that HubSpot issued before stays valid there for up to 30 minutes; Debrief has no copy.", c.Name)
-	return nil
+	return a.done(c.JSON, "%s is disconnected: HubSpot has revoked the grant, and its tokens are deleted. An access token that HubSpot issued before stays valid there for up to 30 minutes; Debrief has no copy.", c.Name)
 }
 
 type signInCmd struct{ jsonFlag }

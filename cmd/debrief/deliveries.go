@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -54,6 +57,8 @@ func (c *deliveriesListCmd) Run(ctx context.Context, a *app) error {
 }
 
 type deliveriesShowCmd struct {
+	jsonFlag
+
 	ID uuid.UUID `arg:"" help:"The delivery."`
 }
 
@@ -66,5 +71,15 @@ func (c *deliveriesShowCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.show(true, d, nil)
+	return a.show(c.JSON, d, func() {
+		a.table("", [][]string{
+			{"DELIVERY", d.ID.String()},
+			{"received", d.ReceivedAt.Local().Format(time.DateTime)},
+			{"platform", d.Platform},
+			{"dedupe key", d.DedupeKey},
+			{"bytes", strconv.Itoa(d.Size)},
+			{"state", strings.TrimSpace(string(d.State) + " " + d.Reason)},
+			{"meetings", strings.Trim(fmt.Sprint(d.MeetingIDs), "[]")},
+		})
+	})
 }

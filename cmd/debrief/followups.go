@@ -102,6 +102,8 @@ func (c *followUpsShowCmd) Run(ctx context.Context, a *app) error {
 }
 
 type followUpsWakeCmd struct {
+	jsonFlag
+
 	Meeting uuid.UUID `arg:"" help:"The meeting's ID."`
 }
 
@@ -117,8 +119,5 @@ func (c *followUpsWakeCmd) Run(ctx context.Context, a *app) error {
 	if err := s.Wake(ctx, o.ID, c.Meeting, "the operator asked"); err != nil {
 		return err
 	}
-	a.say("It will look again.")
-	return nil
+	return a.done(c.JSON, "It will look again.")
 }
-
-func itoa(n int64) string { return strconv.FormatInt(n, 10) }

@@ -2,7 +2,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -83,24 +82,54 @@ func yamlSettings(r io.Reader) (kong.Resolver, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the settings file: %w", err)
 	}
-	asJSON, err := yaml.YAMLToJSON(raw)
-	if err != nil {
-		return nil, errors.New("the settings file is not YAML")
+	var settings map[string]any
+	if err := yaml.Unmarshal(raw, &settings); err != nil {
+		return nil, errors.New("the settings file is not YAML with one setting a line")
 	}
-	return kong.JSON(bytes.NewReader(asJSON))
+	return settingsFile(settings), nil
+}
+
+// settingsFile has settings by their flags' names.
+type settingsFile map[string]any
+
+// Validate refuses a name that is no setting's: a misspelt one would be ignored.
+func (f settingsFile) Validate(app *kong.Application) error {
+	known := map[string]bool{}
+	err := kong.Visit(app, func(node kong.Visitable, next kong.Next) error {
+		if flag, ok := node.(*kong.Flag); ok {
+			known[flag.Name] = true
+		}
+		return next(nil)
+	})
+	if err != nil {
+		return fmt.Errorf("reading the settings' names: %w", err)
+	}
+	for name := range f {
+		if !known[name] {
+			return usagef("the settings file names %q, which is no setting: `debrief --help` lists them", name)
+		}
+	}
+	return nil
+}
+
+// Resolve gives a flag its value from the file.
+func (f settingsFile) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+	return f[flag.Name], nil
 }
 
 // settingSentence names the setting that is wrong, with its environment variable.
 func settingSentence(err error) string {
 	text := err.Error()
-	if before, after, ok := strings.Cut(text, ": "); ok && strings.HasPrefix(before, "--") {
-		flag := strings.TrimPrefix(before, "--")
-		if name, _, found := strings.Cut(flag, "="); found {
-			flag = name
-		}
-		return fmt.Sprintf("the setting --%s (%s) is wrong: %s", flag, "DEBRIEF_"+strings.ToUpper(strings.ReplaceAll(flag, "-", "_")), after)
+	rest, ok := strings.CutPrefix(text, "--")
+	if !ok {
+		return text
 	}
-	return text
+	end := strings.IndexFunc(rest, func(r rune) bool { return r != '-' && (r < 'a' || r > 'z') })
+	if end <= 0 {
+		return text
+	}
+	flag, why := rest[:end], strings.TrimSpace(strings.TrimPrefix(rest[end:], ":"))
+	return fmt.Sprintf("the setting --%s (DEBRIEF_%s) is wrong: %s", flag, strings.ToUpper(strings.ReplaceAll(flag, "-", "_")), why)
 }
 
 func fail(stderr io.Writer, err error) int {

@@ -9,9 +9,9 @@ import (
 )
 
 type organizationsCmd struct {
-	Create organizationsCreateCmd `cmd:"" help:"Add a tenant."`
-	List   organizationsListCmd   `cmd:"" help:"List tenants."`
-	Set    organizationsSetCmd    `cmd:"" help:"Change a tenant's settings."`
+	Create organizationsCreateCmd `cmd:"" help:"Add an organization."`
+	List   organizationsListCmd   `cmd:"" help:"List organizations."`
+	Set    organizationsSetCmd    `cmd:"" help:"Change an organization's settings."`
 }
 
 type organizationSettings struct {
@@ -91,7 +91,10 @@ func (c *organizationsListCmd) Run(ctx context.Context, a *app) error {
 	})
 }
 
-type organizationsSetCmd struct{ organizationSettings }
+type organizationsSetCmd struct {
+	jsonFlag
+	organizationSettings
+}
 
 func (c *organizationsSetCmd) Run(ctx context.Context, a *app) error {
 	s, err := a.store(ctx, "organizations")
@@ -106,6 +109,5 @@ func (c *organizationsSetCmd) Run(ctx context.Context, a *app) error {
 	if err := s.UpdateSettings(ctx, o.ID, domains, o.Settings, store.Operator); err != nil {
 		return err
 	}
-	a.say("The settings of %s are changed.", o.Name)
-	return nil
+	return a.done(c.JSON, "The settings of %s are changed.", o.Name)
 }

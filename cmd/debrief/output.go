@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -32,6 +33,12 @@ func (a *app) show(asJSON bool, v any, text func()) error {
 		return fmt.Errorf("printing: %w", err)
 	}
 	return nil
+}
+
+// done says what was done, as one sentence or as JSON with it.
+func (a *app) done(asJSON bool, format string, args ...any) error {
+	sentence := fmt.Sprintf(format, args...)
+	return a.show(asJSON, map[string]string{"done": sentence}, func() { a.say("%s", sentence) })
 }
 
 // say prints a line for people.
@@ -83,3 +90,5 @@ func isRefusal(err error) bool {
 func temporalLogger(l zerolog.Logger) log.Logger {
 	return log.NewStructuredLogger(slog.New(zerolog.NewSlogHandler(l.With().Str("part", "temporal").Logger())))
 }
+
+func itoa(n int64) string { return strconv.FormatInt(n, 10) }

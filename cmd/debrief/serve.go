@@ -19,8 +19,7 @@ import (
 )
 
 type serveCmd struct {
-	Listen     string       `help:"Where to listen." env:"DEBRIEF_LISTEN" default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
-	CodecToken store.Secret `help:"A bearer token that may decode what the Temporal UI shows, for tools without a browser." env:"DEBRIEF_CODEC_TOKEN"`
+	Listen string `help:"Where to listen." env:"DEBRIEF_LISTEN" default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
 }
 
 func (c *serveCmd) Run(ctx context.Context, a *app) error {
@@ -77,7 +76,7 @@ func (c *serveCmd) handler(a *app, s *store.Store, receiver *webhooks.Receiver, 
 	if err != nil {
 		return nil, usagef("the setting --public-url (DEBRIEF_PUBLIC_URL) is wrong: %s", err)
 	}
-	payloads, err := codec.NewHandler(s, codec.HandlerOptions{Origin: a.TemporalUIURL, Token: c.CodecToken, SignedIn: pages.IsOperator})
+	payloads, err := codec.NewHandler(s, codec.HandlerOptions{Origin: a.TemporalUIURL, SignedIn: pages.IsOperator})
 	if err != nil {
 		return nil, usagef("the setting --temporal-ui-url (DEBRIEF_TEMPORAL_UI_URL) is wrong: %s", err)
 	}

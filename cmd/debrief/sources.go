@@ -137,6 +137,8 @@ func (c *sourcesListCmd) Run(ctx context.Context, a *app) error {
 
 // namedSource is a command about one source.
 type namedSource struct {
+	jsonFlag
+
 	Name string `arg:"" help:"The source."`
 }
 
@@ -173,11 +175,19 @@ func (c *sourcesRotateCmd) Run(ctx context.Context, a *app) error {
 	if err := s.RotateSourceSecret(ctx, source.ID, secret, store.Operator); err != nil {
 		return err
 	}
-	a.say("Both secrets are valid now. When the platform uses the new one: `debrief sources retire %s`", source.Name)
+	shown := struct {
+		Done   string `json:"done"`
+		Secret string `json:"secret,omitempty"`
+	}{Done: "Both secrets are valid now. When the platform uses the new one: `debrief sources retire " + source.Name + "`"}
 	if made {
-		a.say("The new secret, shown only now:\n\n  %s\n", secret.Reveal())
+		shown.Secret = secret.Reveal()
 	}
-	return nil
+	return a.show(c.JSON, shown, func() {
+		a.say("%s", shown.Done)
+		if made {
+			a.say("The new secret, shown only now:\n\n  %s\n", shown.Secret)
+		}
+	})
 }
 
 type sourcesRetireCmd struct{ namedSource }
@@ -187,7 +197,10 @@ func (c *sourcesRetireCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	return s.RetireSourceSecret(ctx, source.ID, store.Operator)
+	if err := s.RetireSourceSecret(ctx, source.ID, store.Operator); err != nil {
+		return err
+	}
+	return a.done(c.JSON, "The older secret of %s is retired.", source.Name)
 }
 
 type sourcesDisableCmd struct{ namedSource }
@@ -197,7 +210,10 @@ func (c *sourcesDisableCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	return s.DisableSource(ctx, source.ID, store.Operator)
+	if err := s.DisableSource(ctx, source.ID, store.Operator); err != nil {
+		return err
+	}
+	return a.done(c.JSON, "%s is disabled: what it sends is dropped.", source.Name)
 }
 
 type sourcesEnableCmd struct{ namedSource }
@@ -207,5 +223,8 @@ func (c *sourcesEnableCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	return s.EnableSource(ctx, source.ID, store.Operator)
+	if err := s.EnableSource(ctx, source.ID, store.Operator); err != nil {
+		return err
+	}
+	return a.done(c.JSON, "%s is enabled.", source.Name)
 }

@@ -49,6 +49,8 @@ func (c *toolsListCmd) Run(ctx context.Context, a *app) error {
 }
 
 type toolsSetCmd struct {
+	jsonFlag
+
 	Permission string   `arg:"" enum:"deny,ask,allow" help:"deny, ask or allow."`
 	Tools      []string `arg:"" help:"Tools, such as deal.create."`
 }
@@ -85,12 +87,13 @@ func (c *toolsSetCmd) Run(ctx context.Context, a *app) error {
 		if err := s.SetPermission(ctx, o.ID, tool, permission, store.Operator); err != nil {
 			return err
 		}
-		a.say("%s: %s", tool.Title(), permission)
 	}
-	return nil
+	return a.done(c.JSON, "%s: %s", strings.Join(c.Tools, ", "), permission)
 }
 
 type toolsPresetCmd struct {
+	jsonFlag
+
 	Name string `arg:"" help:"locked or recommended."`
 }
 
@@ -112,8 +115,7 @@ func (c *toolsPresetCmd) Run(ctx context.Context, a *app) error {
 		if err := s.ApplyPreset(ctx, o.ID, preset.Permissions, store.Operator); err != nil {
 			return err
 		}
-		a.say("The preset %s is applied to %s.", preset.Name, o.Name)
-		return nil
+		return a.done(c.JSON, "The preset %s is applied to %s.", preset.Name, o.Name)
 	}
 	return usagef("there is no preset %q: they are %s", c.Name, strings.Join(names, ", "))
 }

@@ -77,7 +77,7 @@ func (s *Server) waitReady(ctx context.Context) error {
 			return err
 		}
 		defer c.Close()
-		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+		ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 		defer cancel()
 		const id = "temporaldev-ready"
 		started, err := c.WorkflowService().StartWorkflowExecution(ctx, &workflowservice.StartWorkflowExecutionRequest{
@@ -89,6 +89,8 @@ func (s *Server) waitReady(ctx context.Context) error {
 			// A new one each time: with that of an earlier run the server would
 			// answer with the old, closed workflow.
 			RequestId: rand.Text(),
+			// A try that ran out of time may have left one running.
+			WorkflowIdConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		})
 		if err != nil {
 			return err

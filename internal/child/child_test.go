@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strconv"
 	"strings"
 	"syscall"
@@ -44,7 +45,9 @@ func actParent(role string) {
 		os.Exit(1)
 	}
 	fmt.Println(cmd.Process.Pid)
-	select {}
+	never := make(chan os.Signal, 1)
+	signal.Notify(never, syscall.SIGUSR1)
+	<-never
 }
 
 func TestNoChildOutlivesAKilledParent(t *testing.T) {

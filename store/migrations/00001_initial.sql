@@ -13,7 +13,7 @@ create table data_keys (
   created_at timestamptz not null default now()
 );
 
--- A tenant. settings is read by store.Settings; what is absent has its default.
+-- Who uses Debrief, apart from all others. settings is read by store.Settings; what is absent has its default.
 create table organizations (
   id uuid primary key,
   name text not null unique,
@@ -244,8 +244,10 @@ create table follow_ups (
   round int not null default 0,
   -- The meeting's version that the latest round was planned from.
   planned_version bigint not null default 0,
-  -- Set when an answer changes what should be planned.
-  replan boolean not null default false,
+  -- How many answers change what should be planned, and how many of them the
+  -- latest round was planned with.
+  answers bigint not null default 0,
+  planned_answers bigint not null default 0,
   connection_id uuid references connections on delete set null,
   -- Set while it waits for that connection to come back.
   paused_since timestamptz,
