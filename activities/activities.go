@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -38,13 +39,20 @@ func (a *Activities) Look(ctx context.Context, m Meeting) (store.Look, error) {
 	return look, temporalError(err)
 }
 
+// PauseInput names the connection that is gone; zero stands for any of the
+// organization's.
+type PauseInput struct {
+	Meeting      Meeting   `json:"meeting"`
+	ConnectionID uuid.UUID `json:"connection_id,omitzero"`
+}
+
 // Pause makes the follow-up wait until the connection that it needs is back.
-func (a *Activities) Pause(ctx context.Context, m Meeting) error {
-	connection, err := a.connectionOf(ctx, m)
-	if err != nil {
-		return temporalError(err)
+func (a *Activities) Pause(ctx context.Context, in PauseInput) error {
+	var connection *uuid.UUID
+	if in.ConnectionID != uuid.Nil {
+		connection = &in.ConnectionID
 	}
-	return temporalError(a.Store.PauseFollowUp(ctx, m.OrganizationID, m.MeetingID, connection))
+	return temporalError(a.Store.PauseFollowUp(ctx, in.Meeting.OrganizationID, in.Meeting.MeetingID, connection))
 }
 
 // connectionOf is the connection that a follow-up works through, if one is known.
@@ -105,6 +113,9 @@ type WriteInput struct {
 func (a *Activities) Write(ctx context.Context, in WriteInput) error {
 	defer alive(ctx)()
 	result, err := a.Gate.Write(ctx, in.ActionID, crm.Attempt{})
+	if errors.Is(err, store.ErrErased) {
+		return nil // nothing is left to write; the next look sees it
+	}
 	if err != nil {
 		return temporalError(err)
 	}

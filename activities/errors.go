@@ -39,7 +39,7 @@ func temporalError(err error) error {
 	var refusal *store.Refusal
 	switch {
 	case errors.As(err, &paused):
-		return temporal.NewNonRetryableApplicationError(paused.Public(), TypeDisconnected, err)
+		return temporal.NewNonRetryableApplicationError(paused.Public(), TypeDisconnected, err, paused.ConnectionID)
 	case errors.Is(err, connections.ErrNoConnection):
 		return temporal.NewNonRetryableApplicationError("The organization has no connection to HubSpot: connect one, and this goes on.", TypeDisconnected, err)
 	case errors.As(err, &refusal):

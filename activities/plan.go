@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"errors"
 
 	"github.com/debriefhq/debrief/crm"
 	"github.com/debriefhq/debrief/planner"
@@ -14,7 +15,11 @@ import (
 // Run again for the same meeting, it plans nothing twice.
 func (a *Activities) Plan(ctx context.Context, m Meeting) error {
 	defer alive(ctx)()
-	return temporalError(a.plan(ctx, m))
+	err := a.plan(ctx, m)
+	if errors.Is(err, store.ErrErased) {
+		return nil // nothing is left to plan from; the next look sees it
+	}
+	return temporalError(err)
 }
 
 func (a *Activities) plan(ctx context.Context, m Meeting) error {

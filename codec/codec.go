@@ -46,6 +46,10 @@ const keyTimeout = 5 * time.Second
 type Codec struct {
 	keys    Keys
 	meeting uuid.UUID // whose key seals; the installation's if zero
+	// outlives lets a workflow go on talking when its meeting was erased: what it
+	// says then are IDs, since no words are left. A failure may repeat some, so
+	// failures go without.
+	outlives bool
 }
 
 // New returns a codec that seals with the installation's key until it is told
@@ -64,7 +68,7 @@ func (c *Codec) WithSerializationContext(sc converter.SerializationContext) conv
 	}
 	// Without a meeting it is the zero UUID, and so the installation's key.
 	meeting, _ := MeetingOf(workflowID)
-	return &Codec{keys: c.keys, meeting: meeting}
+	return &Codec{keys: c.keys, meeting: meeting, outlives: c.outlives}
 }
 
 // MeetingOf returns the meeting that a workflow is about, by the workflow's ID:
@@ -82,7 +86,11 @@ func (c *Codec) sealingKey(ctx context.Context) (uuid.UUID, *vault.DataKey, erro
 	if c.meeting == uuid.Nil {
 		return c.keys.InstallationKey(ctx)
 	}
-	return c.keys.DataKeyForMeeting(ctx, c.meeting)
+	id, key, err := c.keys.DataKeyForMeeting(ctx, c.meeting)
+	if c.outlives && errors.Is(err, store.ErrErased) {
+		return c.keys.InstallationKey(ctx)
+	}
+	return id, key, err
 }
 
 // Encode seals each payload, metadata included.

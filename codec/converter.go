@@ -25,11 +25,11 @@ func Configure(o *client.Options, keys Keys, clear ...string) {
 // Finding a key may read the database: the SDK's deadlock detection is off
 // meanwhile.
 func NewDataConverter(keys Keys) converter.DataConverter {
-	return workflow.DataConverterWithoutDeadlockDetection(newSealed(keys))
+	return workflow.DataConverterWithoutDeadlockDetection(newSealed(&Codec{keys: keys, outlives: true}))
 }
 
-func newSealed(keys Keys) sealed {
-	return sealed{DataConverter: converter.NewCodecDataConverter(converter.GetDefaultDataConverter(), New(keys))}
+func newSealed(c *Codec) sealed {
+	return sealed{DataConverter: converter.NewCodecDataConverter(converter.GetDefaultDataConverter(), c)}
 }
 
 // sealed is a data converter behind the codec that knows whether it serves
@@ -96,7 +96,7 @@ func (d sealed) FromPayloads(payloads *commonpb.Payloads, valuePtrs ...any) erro
 // sent one from there would read "Encoded failure". So it is for sentences that
 // we wrote, to the person who asked, without a word of a meeting in them.
 func NewFailureConverter(keys Keys, clear ...string) converter.FailureConverter {
-	return failures{FailureConverter: failureConverter(newSealed(keys)), keys: keys, clear: clear}
+	return failures{FailureConverter: failureConverter(newSealed(New(keys))), keys: keys, clear: clear}
 }
 
 func failureConverter(dc converter.DataConverter) converter.FailureConverter {
@@ -128,7 +128,7 @@ func (f failures) ErrorToFailure(err error) *failurepb.Failure {
 
 // WithSerializationContext passes on whose failures these are.
 func (f failures) WithSerializationContext(sc converter.SerializationContext) converter.FailureConverter {
-	f.FailureConverter = failureConverter(newSealed(f.keys).WithSerializationContext(sc))
+	f.FailureConverter = failureConverter(newSealed(New(f.keys)).WithSerializationContext(sc))
 	return f
 }
 

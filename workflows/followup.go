@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -28,7 +29,7 @@ type FollowUpInput struct {
 // It fails only for what a program error would cause; whatever HubSpot,
 // Postgres or people do makes it wait.
 func FollowUp(ctx workflow.Context, in FollowUpInput) error {
-	f := &followUp{in: in, log: log.With(workflow.GetLogger(ctx), "meeting", in.MeetingID)}
+	f := &followUp{in: in, writing: map[uuid.UUID]bool{}, tries: map[uuid.UUID]int{}, log: log.With(workflow.GetLogger(ctx), "meeting", in.MeetingID)}
 	if err := f.setup(ctx); err != nil {
 		return err
 	}
@@ -46,6 +47,15 @@ type followUp struct {
 	woken bool
 	// worked: this run has more in its history than waiting.
 	worked bool
+	// writing are the actions whose write is under way, and tries how often this
+	// run began one.
+	writing map[uuid.UUID]bool
+	tries   map[uuid.UUID]int
+	failed  error // of a write, for a program error
+
+	// decisions come by signal; deciding is how many are being judged.
+	decisions workflow.ReceiveChannel
+	deciding  int
 }
 
 // activity gives the methods of the activities by reference; it is never called.
@@ -63,17 +73,22 @@ func (f *followUp) setup(ctx workflow.Context) error {
 	if err != nil {
 		return fmt.Errorf("offering the update: %w", err)
 	}
-	decisions := workflow.GetSignalChannelWithOptions(ctx, SignalDecide, workflow.SignalChannelOptions{Description: describeDecide})
+	f.decisions = workflow.GetSignalChannelWithOptions(ctx, SignalDecide, workflow.SignalChannelOptions{Description: describeDecide})
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		for {
 			var in DecideInput
-			decisions.Receive(ctx, &in)
-			// Nobody waits for a signal's answer: a refusal is for the log.
-			if err := f.decidable(ctx, in); err != nil {
-				f.log.Warn("a decision by signal makes no sense", "error", err)
-			} else if _, err := f.decide(ctx, in); err != nil {
-				f.log.Warn("a decision by signal was refused", "error", err)
+			f.decisions.Receive(ctx, &in)
+			f.deciding++
+			err := f.decidable(ctx, in)
+			if err == nil {
+				_, err = f.decide(ctx, in)
 			}
+			if err != nil {
+				// Nobody waits for a signal's answer. The refusal itself may repeat
+				// what was typed, so it stays out of the log.
+				f.log.Warn("a decision by signal was refused", "approval", in.Approval)
+			}
+			f.deciding--
 		}
 	})
 	wakeUps := workflow.GetSignalChannelWithOptions(ctx, SignalLookAgain, workflow.SignalChannelOptions{Description: describeLookAgain})
@@ -89,6 +104,9 @@ func (f *followUp) setup(ctx workflow.Context) error {
 
 func (f *followUp) run(ctx workflow.Context) error {
 	for looks := 1; ; looks++ {
+		if looks > looksPerRun && len(f.writing) == 0 {
+			return f.continueInANewRun(ctx)
+		}
 		if err := f.lookAgain(ctx); err != nil {
 			return err
 		}
@@ -101,11 +119,16 @@ func (f *followUp) run(ctx workflow.Context) error {
 		case store.NextWrite:
 			err = f.writeWhatIsReady(ctx)
 		case store.NextAnswer, store.NextPause:
-			if f.worked || looks > looksPerRun {
-				return f.waitInANewRun(ctx)
+			// A long wait is a run of its own, so that a deploy replays little.
+			if f.worked && len(f.writing) == 0 {
+				return f.continueInANewRun(ctx)
 			}
 			err = f.waitForPeople(ctx)
 		case store.NextDone:
+			if len(f.writing) > 0 {
+				err = f.waitUntil(ctx, time.Time{}, "Wait for what is under way")
+				break
+			}
 			var closed bool
 			if closed, err = f.close(ctx); err == nil && closed && !f.woken {
 				return f.handlersFinished(ctx)
@@ -113,7 +136,7 @@ func (f *followUp) run(ctx workflow.Context) error {
 		default:
 			return fmt.Errorf("the store says %q, which this version of the workflow does not know", f.look.Next)
 		}
-		if err != nil {
+		if err = cmp.Or(err, f.failed); err != nil {
 			return err
 		}
 	}
@@ -140,20 +163,38 @@ func (f *followUp) planARound(ctx workflow.Context) error {
 	return f.pauseIfDisconnected(ctx, err)
 }
 
-// writeWhatIsReady writes what depends on nothing that is still open, at once.
+// writeWhatIsReady begins to write what depends on nothing that is still open,
+// and waits for the first that ends or for whatever else comes: a write that
+// takes hours, because HubSpot is away, holds up nothing but itself.
 func (f *followUp) writeWhatIsReady(ctx workflow.Context) error {
 	f.worked = true
-	writes := make([]workflow.Future, len(f.look.Ready))
-	for i, ready := range f.look.Ready {
-		writes[i] = workflow.ExecuteActivity(remote(ctx, ready.Title), activity.Write,
-			activities.WriteInput{Meeting: f.meeting(), ActionID: ready.ID})
-	}
-	for _, write := range writes {
-		if err := f.pauseIfDisconnected(ctx, write.Get(ctx, nil)); err != nil {
-			return err
+	for _, ready := range f.look.Ready {
+		if !f.writing[ready.ID] {
+			f.writing[ready.ID] = true
+			f.tries[ready.ID]++
+			workflow.Go(ctx, func(ctx workflow.Context) { f.write(ctx, ready) })
 		}
 	}
-	return nil
+	return f.waitUntil(ctx, f.look.Until, "Wait for what is being written")
+}
+
+// write writes one action, to its end.
+func (f *followUp) write(ctx workflow.Context, ready store.ReadyAction) {
+	defer func() {
+		delete(f.writing, ready.ID)
+		f.woken = true
+	}()
+	if tries := f.tries[ready.ID]; tries > 1 {
+		// It ended before and is ready again. Whatever the reason: not in a hurry.
+		pause := time.Duration(min(tries-1, 12)) * 5 * time.Second
+		if err := workflow.Sleep(ctx, pause); err != nil {
+			f.failed = err
+			return
+		}
+	}
+	err := workflow.ExecuteActivity(remote(ctx, ready.Title), activity.Write,
+		activities.WriteInput{Meeting: f.meeting(), ActionID: ready.ID}).Get(ctx, nil)
+	f.failed = cmp.Or(f.failed, f.pauseIfDisconnected(ctx, err))
 }
 
 // pauseIfDisconnected makes a lost connection a reason to wait.
@@ -162,7 +203,13 @@ func (f *followUp) pauseIfDisconnected(ctx workflow.Context, err error) error {
 	if !errors.As(err, &failure) || failure.Type() != activities.TypeDisconnected {
 		return err
 	}
-	return workflow.ExecuteLocalActivity(short(ctx, "Pause"), activity.Pause, f.meeting()).Get(ctx, nil)
+	in := activities.PauseInput{Meeting: f.meeting()}
+	if failure.HasDetails() {
+		if err := failure.Details(&in.ConnectionID); err != nil {
+			return fmt.Errorf("reading which connection is gone: %w", err)
+		}
+	}
+	return workflow.ExecuteLocalActivity(short(ctx, "Pause"), activity.Pause, in).Get(ctx, nil)
 }
 
 // waitForPeople waits for an answer, a deadline, or a connection to come back.
@@ -178,7 +225,7 @@ func (f *followUp) waitUntil(ctx workflow.Context, until time.Time, summary stri
 	timeout := lookAgainEvery
 	if !until.IsZero() {
 		// A deadline is checked by Postgres's clock: a little later is surer.
-		timeout = min(timeout, max(until.Sub(workflow.Now(ctx))+100*time.Millisecond, 100*time.Millisecond))
+		timeout = min(timeout, max(until.Sub(workflow.Now(ctx))+100*time.Millisecond, time.Second))
 	}
 	_, err := workflow.AwaitWithOptions(ctx,
 		workflow.AwaitOptions{Timeout: timeout, TimerOptions: workflow.TimerOptions{Summary: summary}},
@@ -186,9 +233,9 @@ func (f *followUp) waitUntil(ctx workflow.Context, until time.Time, summary stri
 	return err
 }
 
-// waitInANewRun continues as new before a long wait, so that a deploy replays
-// only the short phase and no history grows for days.
-func (f *followUp) waitInANewRun(ctx workflow.Context) error {
+// continueInANewRun continues as new, with nothing but the IDs: everything else is
+// read.
+func (f *followUp) continueInANewRun(ctx workflow.Context) error {
 	if err := f.handlersFinished(ctx); err != nil {
 		return err
 	}
@@ -201,12 +248,15 @@ func (f *followUp) close(ctx workflow.Context) (closed bool, err error) {
 }
 
 func (f *followUp) handlersFinished(ctx workflow.Context) error {
-	return workflow.Await(ctx, func() bool { return workflow.AllHandlersFinished(ctx) })
+	// The SDK counts updates alone.
+	return workflow.Await(ctx, func() bool {
+		return workflow.AllHandlersFinished(ctx) && f.deciding == 0 && f.decisions.Len() == 0
+	})
 }
 
 // show puts what is open before whoever looks at the workflow in the Temporal UI.
 func (f *followUp) show(ctx workflow.Context) error {
-	if f.shown.Next == f.look.Next && slices.Equal(f.shown.Pending, f.look.Pending) {
+	if f.shown.Next == f.look.Next && slices.EqualFunc(f.shown.Pending, f.look.Pending, sameQuestion) {
 		return nil
 	}
 	f.shown = f.look
@@ -223,6 +273,11 @@ func (f *followUp) show(ctx workflow.Context) error {
 	}
 	workflow.SetCurrentDetails(ctx, card)
 	return nil
+}
+
+// sameQuestion compares by what does not depend on a machine's time zone.
+func sameQuestion(a, b store.PendingQuestion) bool {
+	return a.ApprovalID == b.ApprovalID && a.ExpiresAt.Equal(b.ExpiresAt)
 }
 
 // decidable refuses, before anything is recorded, what can't be a decision.

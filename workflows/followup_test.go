@@ -36,11 +36,18 @@ type world struct {
 	disconnected bool
 	planFails    error
 	paused       bool
+	pausedOn     uuid.UUID
+	connection   uuid.UUID
 
 	looks    int
 	written  []uuid.UUID
 	decided  []activities.DecideInput
 	closings int
+	// slow is an action whose write takes ten minutes; onWrite happens when one
+	// ends; decideFails is how often deciding fails before it works.
+	slow        uuid.UUID
+	onWrite     func(uuid.UUID)
+	decideFails int
 	// whileClosing happens after the follow-up was found to be done.
 	whileClosing func()
 }
@@ -59,8 +66,9 @@ func newWorld(t *testing.T) *world {
 	var a *activities.Activities
 	w.OnActivity(a.Look, mock.Anything, mock.Anything).Return(w.look)
 	w.OnActivity(a.Plan, mock.Anything, mock.Anything).Return(w.plan)
-	w.OnActivity(a.Write, mock.Anything, mock.Anything).Return(w.write)
-	w.OnActivity(a.Pause, mock.Anything, mock.Anything).Return(func(context.Context, activities.Meeting) error { w.paused = true; return nil })
+	w.OnActivity(a.Write, mock.Anything, mock.MatchedBy(func(in activities.WriteInput) bool { return in.ActionID != w.slow })).Return(w.write)
+	w.OnActivity(a.Write, mock.Anything, mock.Anything).After(10 * time.Minute).Return(w.write)
+	w.OnActivity(a.Pause, mock.Anything, mock.Anything).Return(w.pause)
 	w.OnActivity(a.Card, mock.Anything, mock.Anything).Return(func(context.Context, activities.Meeting) (string, error) { return "a card", nil })
 	w.OnActivity(a.Decide, mock.Anything, mock.Anything).Return(w.decide)
 	w.OnActivity(a.Close, mock.Anything, mock.Anything).Return(func(context.Context, activities.Meeting) (bool, error) {
@@ -107,7 +115,7 @@ func (w *world) look(_ context.Context, m activities.Meeting) (store.Look, error
 
 func (w *world) plan(context.Context, activities.Meeting) error {
 	if w.disconnected {
-		return temporal.NewNonRetryableApplicationError("gone", activities.TypeDisconnected, nil)
+		return temporal.NewNonRetryableApplicationError("gone", activities.TypeDisconnected, nil, w.connection)
 	}
 	if w.planFails != nil {
 		return w.planFails
@@ -116,8 +124,16 @@ func (w *world) plan(context.Context, activities.Meeting) error {
 	return nil
 }
 
+func (w *world) pause(_ context.Context, in activities.PauseInput) error {
+	w.paused, w.pausedOn = true, in.ConnectionID
+	return nil
+}
+
 func (w *world) write(_ context.Context, in activities.WriteInput) error {
 	w.written = append(w.written, in.ActionID)
+	if w.onWrite != nil {
+		w.onWrite(in.ActionID)
+	}
 	var left []store.ReadyAction
 	for _, r := range w.ready {
 		if r.ID != in.ActionID {
@@ -129,6 +145,10 @@ func (w *world) write(_ context.Context, in activities.WriteInput) error {
 }
 
 func (w *world) decide(_ context.Context, in activities.DecideInput) (string, error) {
+	if w.decideFails > 0 {
+		w.decideFails--
+		return "", errors.New("the database blinked")
+	}
 	for i, p := range w.pending {
 		if p.ApprovalID == in.ApprovalID {
 			w.decided = append(w.decided, in)
@@ -271,10 +291,11 @@ func TestALongWaitKeepsItsHistoryShort(t *testing.T) {
 func TestALostConnectionPausesAndNeverFails(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.disconnected = true
+	w.disconnected, w.connection = true, uuid.New()
 	w.run()
 	w.continuedAsNew(t)
 	require.True(t, w.paused)
+	require.Equal(t, w.connection, w.pausedOn, "on the connection that is gone, whichever the follow-up had")
 
 	next := newWorld(t)
 	next.disconnected, next.paused = true, true
@@ -351,6 +372,51 @@ func TestDecidingBySignal(t *testing.T) {
 	w.run()
 	require.NoError(t, w.GetWorkflowError())
 	require.Equal(t, []uuid.UUID{p.ApprovalID}, w.written)
+}
+
+// One write that can't end, because HubSpot is away, holds up nothing but itself.
+func TestASlowWriteHoldsUpNothingElse(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.planned = 1
+	p := question(w.Now().Add(7 * 24 * time.Hour))
+	w.slow = uuid.New()
+	w.ready, w.pending = []store.ReadyAction{{ID: w.slow, Title: "Create Note"}}, []store.PendingQuestion{p}
+	start := w.Now()
+	var writtenAfter time.Duration
+	w.onWrite = func(id uuid.UUID) {
+		if id == p.ApprovalID {
+			writtenAfter = w.Now().Sub(start)
+		}
+	}
+	w.after(time.Minute, func() {
+		_, err := w.decide(context.Background(), activities.DecideInput{ApprovalID: p.ApprovalID, Verdict: store.Approve})
+		require.NoError(t, err)
+		w.wake()
+	})
+	w.run()
+	require.NoError(t, w.GetWorkflowError())
+	require.ElementsMatch(t, []uuid.UUID{w.slow, p.ApprovalID}, w.written)
+	require.Less(t, writtenAfter, 2*time.Minute)
+	require.Greater(t, w.Now().Sub(start), 5*time.Minute)
+}
+
+// A decision that came by signal is judged before the run continues as new, also
+// when the judging itself needs a second try.
+func TestADecisionBySignalSurvivesContinueAsNew(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.planned = 1
+	p := question(w.Now().Add(7 * 24 * time.Hour))
+	w.ready, w.pending = []store.ReadyAction{{ID: uuid.New(), Title: "Create Note"}}, []store.PendingQuestion{p, question(w.Now().Add(7 * 24 * time.Hour))}
+	w.decideFails = 1
+	w.onWrite = func(uuid.UUID) {
+		w.onWrite = nil
+		w.SignalWorkflow(workflows.SignalDecide, workflows.DecideInput{Approval: p.ApprovalID, Verdict: store.Approve})
+	}
+	w.run()
+	w.continuedAsNew(t)
+	require.Len(t, w.decided, 1)
 }
 
 func TestWhatIsPendingCanBeQueried(t *testing.T) {
