@@ -454,14 +454,11 @@ func (p *plan) contactOf(person Person, purpose string) store.AssociationRef {
 		return store.AssociationRef{Object: "contact", RecordID: known.ID}
 	}
 	if !written && p.drafts[key] == nil {
-		first, last := splitName(person.Name)
 		d := p.add("contact", p.emailName(person.Email), store.ActionContent{
 			Label:      person.label(),
 			Purpose:    purpose,
 			NaturalKey: "email:" + person.Email,
-			Properties: properties(map[string]string{
-				"email": person.Email, "firstname": first, "lastname": last, "jobtitle": person.JobTitle, "hubspot_owner_id": p.hostOwner(),
-			}),
+			Properties: p.contactProperties(person),
 		})
 		if p.res.denied("contact") {
 			d.Content.Doubt = mayNotRead("contact", "contacts")
@@ -480,7 +477,31 @@ func (p *plan) contactOf(person Person, purpose string) store.AssociationRef {
 			p.link(key, p.companies[person.Domain])
 		}
 	}
+	if written {
+		p.completeContact(person, w)
+	}
 	return store.AssociationRef{Object: "contact", Key: key}
+}
+
+func (p *plan) contactProperties(person Person) map[string]string {
+	first, last := splitName(person.Name)
+	return properties(map[string]string{
+		"email": person.Email, "firstname": first, "lastname": last, "jobtitle": person.JobTitle, "hubspot_owner_id": p.hostOwner(),
+	})
+}
+
+// completeContact fills what a contact that this meeting added still lacks: which
+// event told the name first must make no difference in the end. What stands
+// there, whoever wrote it, stands.
+func (p *plan) completeContact(person Person, w Written) {
+	known, _ := p.res.contact(person.Email)
+	missing := p.contactProperties(person)
+	maps.DeleteFunc(missing, func(name, _ string) bool {
+		return w.Content.Properties[name] != "" || w.Edit[name] != "" || known.Properties[name] != ""
+	})
+	p.update("contact", p.emailName(person.Email), w.RecordID, known.Properties, store.ActionContent{
+		Label: person.label(), Purpose: "more is known of the person whom this meeting added", Properties: missing,
+	})
 }
 
 // present are the records that the meeting is about: its external contacts and

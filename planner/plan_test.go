@@ -811,3 +811,32 @@ func TestCheck(t *testing.T) {
 	long := strings.Repeat("x", 65_537)
 	require.Equal(t, []string{"hs_note_body is longer than HubSpot takes"}, planner.Check("note", false, map[string]string{"hs_note_body": long}, planner.Resolution{}))
 }
+
+// Which event told a name first makes no difference in the end.
+func TestAContactThatWasAddedWithoutANameGetsIt(t *testing.T) {
+	t.Parallel()
+	in := rich()
+	in.Written = map[string]planner.Written{}
+	var key string
+	for _, d := range planner.Plan(in) {
+		if d.Tool.String() != "contact.create" {
+			continue
+		}
+		key = d.Key
+		content := d.Content
+		content.Properties = map[string]string{"email": d.Content.Properties["email"], "jobtitle": "as somebody wrote it"}
+		in.Written[key] = planner.Written{RecordID: "900", Content: content}
+		break
+	}
+	require.NotEmpty(t, key)
+	var updated store.Draft
+	for _, d := range planner.Plan(in) {
+		require.NotEqual(t, key, d.Key)
+		if d.Tool.String() == "contact.update" && d.TargetID == "900" {
+			updated = d
+		}
+	}
+	require.NotEmpty(t, updated.Content.Properties["lastname"])
+	require.NotContains(t, updated.Content.Properties, "email")
+	require.NotContains(t, updated.Content.Properties, "jobtitle", "what stands there stands")
+}

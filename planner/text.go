@@ -40,44 +40,93 @@ func linesOf(t meeting.Text) []line {
 	if format == "" && strings.HasPrefix(text, "<") && strings.Contains(text, "</") {
 		format = "html"
 	}
-	var lines []line
+	var kept keeper
 	if format == "html" {
-		lines = htmlLines(text)
+		htmlLines(text, kept.add)
 	} else {
-		lines = markdownLines(text)
+		markdownLines(text, kept.add)
 	}
-	return withoutPrivate(lines)
+	if kept.cut {
+		kept.lines = append(kept.lines, line{text: "…"})
+	}
+	return kept.lines
 }
 
-func markdownLines(text string) []line {
-	var lines []line
-	joins := false // whether the next line of text goes on with the last paragraph
+// mostLines of one text are kept; of more, an ellipsis tells. As HTML a line has
+// seven bytes at least, so that these are more than a body holds.
+const mostLines = 10_000
+
+// keeper keeps lines in their order. It drops private lines, and private
+// sections up to the next heading of the same or a higher rank.
+type keeper struct {
+	lines   []line
+	private int  // the rank of the private section's heading, 0 outside of one
+	cut     bool // whether lines were left out for being too many
+}
+
+func (k *keeper) add(l line) {
+	if l.kind == heading && (k.private == 0 || l.level <= k.private) {
+		k.private = 0
+		if privateHeading.MatchString(l.text) {
+			k.private = l.level
+		}
+	}
+	switch {
+	case k.private > 0 || isPrivateLine(l.text):
+	case len(k.lines) == mostLines:
+		k.cut = true
+	default:
+		k.lines = append(k.lines, l)
+	}
+}
+
+// privateReach is how far into a paragraph, in bytes, it is looked for the marks
+// of a private line. They stand at its beginning; and to look at all of it again
+// for each line that joins it would take a minute for a long one.
+const privateReach = 1024
+
+func markdownLines(text string, add func(line)) {
+	var open strings.Builder // the paragraph that the next line may join
+	private := false         // whether that paragraph is a private line so far
+	end := func() {
+		if open.Len() > 0 {
+			add(line{text: open.String()})
+			open.Reset()
+		}
+	}
 	for raw := range strings.Lines(strings.ReplaceAll(text, "\r\n", "\n")) {
 		s := strings.TrimSpace(raw)
-		l := line{text: s}
 		switch level := len(s) - len(strings.TrimLeft(s, "#")); {
 		case s == "", strings.HasPrefix(s, "```"), strings.Trim(s, "-*_= ") == "":
-			joins = false
-			continue
+			end()
 		case s[0] == '>':
-			joins = false
-			continue // a quotation
+			end() // a quotation
 		case level > 0 && level <= 6 && strings.HasPrefix(s[level:], " "):
-			l = line{heading, level, strings.Trim(s, "# ")}
+			end()
+			add(line{heading, level, strings.Trim(s, "# ")})
 		case isBoldLine(s):
-			l = line{heading, 6, strings.Trim(s, "*_: ")}
+			end()
+			add(line{heading, 6, strings.Trim(s, "*_: ")})
 		case bulletPattern.MatchString(s):
-			l = line{bullet, 0, bulletPattern.ReplaceAllString(s, "")}
+			end()
+			add(line{bullet, 0, bulletPattern.ReplaceAllString(s, "")})
 		case numberPattern.MatchString(s):
-			l = line{numbered, 0, numberPattern.ReplaceAllString(s, "")}
-		case joins && len(lines) > 0 && !isPrivateLine(s) && !isPrivateLine(lines[len(lines)-1].text):
-			lines[len(lines)-1].text += " " + s
-			continue
+			end()
+			add(line{numbered, 0, numberPattern.ReplaceAllString(s, "")})
+		case open.Len() > 0 && !private && !isPrivateLine(s):
+			before := open.Len()
+			open.WriteByte(' ')
+			open.WriteString(s)
+			if before < privateReach {
+				private = isPrivateLine(open.String())
+			}
+		default:
+			end()
+			open.WriteString(s)
+			private = isPrivateLine(s)
 		}
-		lines = append(lines, l)
-		joins = l.kind == paragraph
 	}
-	return lines
+	end()
 }
 
 var (
@@ -105,36 +154,22 @@ func isBoldLine(s string) bool {
 
 func isPrivateLine(s string) bool { return privateLine.MatchString(s) || spokenPattern.MatchString(s) }
 
-// withoutPrivate drops private lines, and private sections up to the next
-// heading of the same or a higher rank.
-func withoutPrivate(lines []line) []line {
-	var kept []line
-	private := 0 // the rank of the private section's heading, 0 outside of one
-	for _, l := range lines {
-		if l.kind == heading && (private == 0 || l.level <= private) {
-			private = 0
-			if privateHeading.MatchString(l.text) {
-				private = l.level
-			}
-		}
-		if private == 0 && !isPrivateLine(l.text) {
-			kept = append(kept, l)
-		}
-	}
-	return kept
-}
-
 // htmlLines reads the text out of HTML; its formatting beyond paragraphs,
 // headings and lists is dropped, and so is everything that is no text.
-func htmlLines(text string) []line {
-	var lines []line
-	current := line{}
+func htmlLines(text string, add func(line)) {
+	current, written := line{}, false // written: more than spaces stand in words
+	var words strings.Builder         // the text of current
+	write := func(s string) {
+		words.WriteString(s)
+		written = written || strings.TrimSpace(s) != ""
+	}
 	flush := func(next line) {
-		current.text = strings.Join(strings.Fields(current.text), " ")
-		if current.text != "" {
-			lines = append(lines, current)
+		if written {
+			current.text = strings.Join(strings.Fields(words.String()), " ")
+			add(current)
 		}
-		current = next
+		words.Reset()
+		current, written = next, false
 	}
 	skipped, list := 0, bullet
 	tokens := nethtml.NewTokenizer(strings.NewReader(text))
@@ -142,10 +177,10 @@ func htmlLines(text string) []line {
 		switch tokens.Next() {
 		case nethtml.ErrorToken:
 			flush(line{})
-			return lines
+			return
 		case nethtml.TextToken:
 			if skipped == 0 {
-				current.text += html.UnescapeString(string(tokens.Raw()))
+				write(html.UnescapeString(string(tokens.Raw())))
 			}
 		case nethtml.StartTagToken, nethtml.SelfClosingTagToken:
 			name, _ := tokens.TagName()
@@ -164,7 +199,7 @@ func htmlLines(text string) []line {
 				flush(line{kind: heading, level: int(tag[1] - '0')})
 			case "p", "div", "br", "tr", "table", "section", "hr", "pre":
 				// A paragraph inside a list item belongs to the item.
-				if strings.TrimSpace(current.text) != "" || current.kind == paragraph {
+				if written || current.kind == paragraph {
 					flush(line{})
 				}
 			}
@@ -176,7 +211,7 @@ func htmlLines(text string) []line {
 			case "ul", "ol", "li", "h1", "h2", "h3", "h4", "h5", "h6", "p", "div", "tr", "table", "section", "pre":
 				flush(line{})
 			case "td", "th":
-				current.text += " "
+				write(" ")
 			}
 		}
 	}

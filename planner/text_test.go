@@ -2,6 +2,7 @@ package planner
 
 import (
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -24,6 +25,8 @@ func TestBody(t *testing.T) {
 		"quotations":         {"markdown", "She agrees.\n> I'd sign today\n>and tell no one\nDone.", "<p>She agrees.</p><p>Done.</p>"},
 		"transcript section": {"markdown", "# Summary\nAll good.\n# Full transcript\nJane: hi\n## Part two\nBob: ho\n# Decisions\nNone.", "<p><strong>Summary</strong></p><p>All good.</p><p><strong>Decisions</strong></p><p>None.</p>"},
 		"transcript lines":   {"text", "All good.\n00:12:31 Jane Roe: we could pay\n[1:02] Bob: never\nDone.", "<p>All good.</p><p>Done.</p>"},
+		"transcript, folded": {"text", "All good.\n\n10:15 Jane\nRoe: we could pay\n\nDone.", "<p>All good.</p><p>Done.</p>"},
+		"internal, folded":   {"text", "Internal\n: squeeze them\nDone.", "<p>Done.</p>"},
 		"internal section":   {"markdown", "Fine.\n**Internal notes:**\n- they are desperate\n**Next**\n- call", "<p>Fine.</p><p><strong>Next</strong></p><ul><li>call</li></ul>"},
 		"internal lines":     {"markdown", "Fine.\nInternal: squeeze them\n- [internal] drop the price\n(Internal remark) never\nInternal tools were shown.", "<p>Fine.</p><p>Internal tools were shown.</p>"},
 		"international":      {"markdown", "# International rollout\nIn May.", "<p><strong>International rollout</strong></p><p>In May.</p>"},
@@ -45,6 +48,43 @@ func TestBodyIsCutBetweenLines(t *testing.T) {
 	require.LessOrEqual(t, len(body), mostBody)
 	require.Greater(t, len(body), mostBody-1100)
 	require.True(t, strings.HasSuffix(body, "</li></ul><p>(shortened)</p>"))
+}
+
+// A long text of short lines is read in one go: what is allocated grows with the
+// text and not with its square, which for these would be more than 10 GB. It is
+// not parallel, so that nobody else allocates meanwhile.
+func TestLongTextsOfShortLines(t *testing.T) { //nolint:paralleltest // see above
+	const runes = 500_000
+	for name, test := range map[string]struct {
+		format, piece string
+		lines         int // that come of the whole text; mostLines+1 with the ellipsis
+	}{
+		"one paragraph":      {"markdown", "a\n", 1},
+		"paragraphs":         {"markdown", "a\n\n", mostLines + 1},
+		"bullets":            {"markdown", "- a\n", mostLines + 1},
+		"spoken lines":       {"markdown", "1:02 A: b\n", 0},
+		"folded, then told":  {"markdown", "10:15\na\n\n", mostLines + 1},
+		"one HTML paragraph": {"html", "a<b>b</b>", 1},
+		"HTML entities":      {"html", "a&amp;<i>", 1},
+		"HTML paragraphs":    {"html", "<p>a", mostLines + 1},
+		"an empty HTML item": {"html", "<br> ", 0},
+		"table cells":        {"html", "<td>a</td>", 1},
+	} {
+		text := strings.Repeat(test.piece, runes/len(test.piece))
+		if name == "an empty HTML item" {
+			text = "<ul><li>" + text
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		lines := linesOf(meeting.Text{Format: test.format, Text: text})
+		runtime.ReadMemStats(&after)
+		require.Len(t, lines, test.lines, name)
+		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(64*runes), name)
+		if test.lines > mostLines {
+			require.Equal(t, line{text: "…"}, lines[mostLines], name)
+			require.True(t, strings.HasSuffix(htmlBody(lines), shortened), "%s: the body is full before", name)
+		}
+	}
 }
 
 var allowedTag = regexp.MustCompile(`</?(p|strong|ul|ol|li)>`)

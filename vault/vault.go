@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -48,7 +49,7 @@ func Load(file, inline string) (*Vault, error) {
 	case file != "":
 		raw, err := os.ReadFile(file)
 		if err != nil {
-			return nil, fmt.Errorf("reading the keyset: %w", err)
+			return nil, unreadable(file, err)
 		}
 		return New(raw)
 	case strings.HasPrefix(strings.TrimSpace(inline), "{"):
@@ -62,6 +63,22 @@ func Load(file, inline string) (*Vault, error) {
 	default:
 		return nil, errors.New("no keyset is configured: write one with `debrief keys generate` and point the setting at it")
 	}
+}
+
+// unreadable says why the keyset's file can't be read. Its name is told only if
+// it can't be a keyset: somebody may have set the one where the other belongs,
+// and os.PathError quotes what it was given.
+func unreadable(file string, err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		err = path.Err
+	}
+	// The shortest keyset is longer than this, as JSON and in base64.
+	const longestName = 128
+	if len(file) > longestName || strings.ContainsAny(file, "{}\"\r\n") {
+		return fmt.Errorf("reading the keyset: its file's name does not look like one (it is not shown, since it may be the keyset itself): %w", err)
+	}
+	return fmt.Errorf("reading the keyset from %s: %w", file, err)
 }
 
 // NewKeyset returns a fresh keyset with one AES-256-GCM key as JSON. It is key
