@@ -26,7 +26,7 @@ dev: postgres build ## Bring the stack up and keep it up; state survives in .deb
 	@exec bin/devstack up
 
 .PHONY: test
-test: postgres ## Run every test
+test: postgres chromium ## Run every test
 	@$(if $(RACE),,echo 'There is no C compiler here: the tests run without the race detector.' >&2)
 	@$(if $(RACE),CGO_ENABLED=1) go test $(RACE) ./...
 	@mkdir -p bin && $(if $(RACE),CGO_ENABLED=1,CGO_ENABLED=0) go build $(RACE) -o bin/debrief-test ./cmd/debrief
@@ -49,9 +49,11 @@ clean: ## Forget the state of `make dev`, and what was built
 	@rm -rf bin .debrief .cache
 
 # Looked for before anything is built for minutes.
-.PHONY: postgres
+.PHONY: postgres chromium
 postgres:
 	@CGO_ENABLED=0 go run ./internal/pgserver/find >/dev/null
+chromium:
+	@command -v chromium >/dev/null || { echo 'The browser tests need Chromium: apt-get install chromium' >&2; exit 1; }
 
 $(TOOLS)/golangci-lint:
 	@GOBIN='$(TOOLS)' CGO_ENABLED=0 go install $(GOLANGCI_LINT)
