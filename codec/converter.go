@@ -15,10 +15,10 @@ import (
 )
 
 // Configure makes a Temporal client, and the workers made of it, seal what they
-// send and open what they receive. See [NewFailureConverter] for clear.
-func Configure(o *client.Options, keys Keys, clear ...string) {
+// send and open what they receive. See [NewFailureConverter] for inClear.
+func Configure(o *client.Options, keys Keys, inClear ...string) {
 	o.DataConverter = NewDataConverter(keys)
-	o.FailureConverter = NewFailureConverter(keys, clear...)
+	o.FailureConverter = NewFailureConverter(keys, inClear...)
 }
 
 // NewDataConverter returns the SDK's JSON and protobuf encodings, sealed.
@@ -91,12 +91,12 @@ func (d sealed) FromPayloads(payloads *commonpb.Payloads, valuePtrs ...any) erro
 // NewFailureConverter returns the SDK's failure converter, with messages and
 // stack traces sealed.
 //
-// Application errors of the types in clear show their message unsealed, too. The
+// Application errors of the types inClear show their message unsealed, too. The
 // Temporal UI decodes no failure of an update (as of its version 2.55): whoever
 // sent one from there would read "Encoded failure". So it is for sentences that
 // we wrote, to the person who asked, without a word of a meeting in them.
-func NewFailureConverter(keys Keys, clear ...string) converter.FailureConverter {
-	return failures{FailureConverter: failureConverter(newSealed(New(keys))), keys: keys, clear: clear}
+func NewFailureConverter(keys Keys, inClear ...string) converter.FailureConverter {
+	return failures{FailureConverter: failureConverter(newSealed(New(keys))), keys: keys, clear: inClear}
 }
 
 func failureConverter(dc converter.DataConverter) converter.FailureConverter {

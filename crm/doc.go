@@ -49,5 +49,14 @@
 // Natural keys, for creates that race or repeat: claimed by an action that has a
 // record, this one becomes unchanged and points to it (read first; a record that
 // is gone is not adopted), and its associations are made; under way elsewhere, it
-// waits; failed, rejected or expired elsewhere, the claim is taken over.
+// waits; failed, rejected or expired elsewhere, the claim is taken over. Where
+// nothing tells whether the other action wrote, this one waits as long as a human
+// may still say so, and else asks.
+//
+// An answer that was lost stays lost whatever happens to the action afterwards
+// (asked, rejected, expired, denied, planned anew): it is sent again only if a
+// human who was asked what became of it wants that.
+//
+// A connection that lacks a permission (403) makes a question, too: once it was
+// reconnected with it, an approval sends the action.
 package crm

@@ -29,7 +29,7 @@ type WriteResult struct {
 	State    store.ActionState `json:"state"`
 	RecordID string            `json:"record_id,omitempty"`
 	Reason   string            `json:"reason,omitempty"`
-	// NeedsQuestion: nothing was sent, and a human has to be asked first, for
+	// NeedsQuestion: nothing was written, and a human has to be asked first, for
 	// Reason. The action can be asked about again (State is ready), or is being
 	// asked about (asking).
 	NeedsQuestion bool `json:"needs_question,omitempty"`
@@ -137,7 +137,7 @@ func (w *writer) begin(ctx context.Context, looked int64, gone string) error {
 	if err != nil {
 		return err
 	}
-	w.Write, w.since = begun, time.Now()
+	w.Write, w.since = begun, time.Now().Add(-begun.Age)
 	return nil
 }
 
@@ -165,6 +165,17 @@ func (w *writer) settle(ctx context.Context, state store.ActionState, recordID, 
 // question is not asked twice.
 func (w *writer) insisted() bool { return w.ApprovalID != nil && w.Action.Content.Doubt != "" }
 
+// ask stops for a human's word. What the caller has looked after did not happen.
+func (w *writer) ask(ctx context.Context, looked int64, reason string, current map[string]string) (WriteResult, error) {
+	if looked != 0 {
+		end := store.WriteEnd{CallID: looked, State: store.ActionReady, Call: store.CallResult{Outcome: store.Unknown, Reason: "looked: " + reason}}
+		if _, err := w.end(ctx, end); err != nil {
+			return WriteResult{}, err
+		}
+	}
+	return WriteResult{State: store.ActionReady, NeedsQuestion: true, Reason: reason, Current: current}, nil
+}
+
 // create sends a new record.
 func (w *writer) create(ctx context.Context, looked int64) (WriteResult, error) {
 	if looked == 0 {
@@ -191,6 +202,8 @@ func (w *writer) create(ctx context.Context, looked int64) (WriteResult, error) 
 			return w.adopt(ctx, record.ID, "another action created the same "+w.object())
 		case errors.Is(err, hubspot.ErrNotFound):
 			gone = w.RecordID
+		case errors.Is(err, hubspot.ErrMissingScopes):
+			return w.ask(ctx, looked, whyRefused(err), nil)
 		case refused(err):
 			return w.settle(ctx, store.ActionFailed, "", whyRefused(err))
 		default:
@@ -251,6 +264,14 @@ func (w *writer) sent(ctx context.Context, recordID string, err error) (WriteRes
 			err = w.later()
 		}
 		return result, err
+	case errors.Is(err, hubspot.ErrMissingScopes):
+		// Reconnecting helps, and then somebody has to say so.
+		reason := whyRefused(err)
+		a, err := w.end(ctx, store.WriteEnd{CallID: w.CallID, State: store.ActionReady, Call: outcome(err)})
+		if err == nil && a.State == store.ActionReady {
+			a.NeedsQuestion, a.Reason = true, reason
+		}
+		return a, err
 	case refused(err):
 		return w.end(ctx, store.WriteEnd{CallID: w.CallID, State: store.ActionFailed, Reason: whyRefused(err), Call: outcome(err)})
 	default:
@@ -302,15 +323,6 @@ func (w *writer) adopt(ctx context.Context, recordID, reason string) (WriteResul
 
 // update changes a record.
 func (w *writer) update(ctx context.Context, looked int64) (WriteResult, error) {
-	ask := func(reason string, current map[string]string) (WriteResult, error) {
-		if looked != 0 {
-			end := store.WriteEnd{CallID: looked, State: store.ActionReady, Call: store.CallResult{Outcome: store.Unknown, Reason: "looked: " + reason}}
-			if _, err := w.end(ctx, end); err != nil {
-				return WriteResult{}, err
-			}
-		}
-		return WriteResult{State: store.ActionReady, NeedsQuestion: true, Reason: reason, Current: current}, nil
-	}
 	names := slices.Sorted(maps.Keys(w.Properties))
 	same, target := true, w.TargetID
 	if len(names) > 0 {
@@ -318,18 +330,20 @@ func (w *writer) update(ctx context.Context, looked int64) (WriteResult, error) 
 		switch {
 		case errors.Is(err, hubspot.ErrNotFound):
 			return w.settle(ctx, store.ActionFailed, "", "the record does not exist any more")
+		case errors.Is(err, hubspot.ErrMissingScopes):
+			return w.ask(ctx, looked, whyRefused(err), nil)
 		case refused(err):
 			return w.settle(ctx, store.ActionFailed, "", whyRefused(err))
 		case err != nil:
 			return WriteResult{}, retry(err)
 		case record.ID != target && !w.insisted():
-			return ask("the record was merged into "+word(record.ID), nil)
+			return w.ask(ctx, looked, "the record was merged into "+word(record.ID), nil)
 		}
 		target = record.ID
 		var foreign []string
 		foreign, same = w.compare(record.Properties)
 		if len(foreign) > 0 {
-			return ask("changed in HubSpot since the question: "+list(foreign), values(record.Properties, names))
+			return w.ask(ctx, looked, "changed in HubSpot since the question: "+list(foreign), values(record.Properties, names))
 		}
 	}
 	notes, denied, err := w.associate(ctx, target)
@@ -337,7 +351,7 @@ func (w *writer) update(ctx context.Context, looked int64) (WriteResult, error) 
 	case err != nil:
 		return WriteResult{}, err
 	case denied != nil && denied.ask:
-		return ask(denied.reason, nil)
+		return w.ask(ctx, looked, denied.reason, nil)
 	case denied != nil:
 		return w.settle(ctx, store.ActionDenied, "", denied.reason)
 	}

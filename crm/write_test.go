@@ -297,7 +297,7 @@ func TestLostAnswers(t *testing.T) {
 					require.Greater(t, wait.After, 100*time.Second, "HubSpot may still be working on it")
 					require.Equal(t, store.ActionWriting, b.action(id).State)
 					// Before the time is over, nothing is sent again.
-					if r, err = b.write(id); err != nil {
+					if _, err = b.write(id); err != nil {
 						requireRetry(t, err)
 					}
 					require.LessOrEqual(t, len(b.writes("create")), 1)
@@ -450,6 +450,42 @@ func TestClaims(t *testing.T) {
 		require.Empty(t, b.writes("create"))
 	})
 
+	t.Run("held by an action that was left in doubt", func(t *testing.T) {
+		t.Parallel()
+		b, first, second := setupTwo(t)
+		begun, err := b.store.BeginWrite(b.ctx, first, store.WriteIntent{})
+		require.NoError(t, err)
+		_, err = b.store.EndWrite(b.ctx, store.WriteEnd{ActionID: first, CallID: begun.CallID, State: store.ActionUnknown, Call: store.CallResult{Outcome: store.Unknown}})
+		require.NoError(t, err)
+		require.NoError(t, b.store.AskAgain(b.ctx, b.org.ID, first, "outcome", "its answer was lost", nil))
+		_, err = b.write(second)
+		requireRetry(t, err) // as long as somebody may still say what became of it
+		b.decide(first, store.Reject, nil)
+		r := b.mustWrite(second)
+		require.True(t, r.NeedsQuestion, "now somebody has to say it for this one")
+		require.Empty(t, b.writes("create"))
+		require.Contains(t, r.Reason, "may have been created for another meeting")
+
+		require.NoError(t, b.store.AskAgain(b.ctx, b.org.ID, second, "permission", "another doubt", nil))
+		b.decide(second, store.Approve, nil)
+		require.True(t, b.mustWrite(second).NeedsQuestion, "who approved knew nothing of it")
+		require.NoError(t, b.store.AskAgain(b.ctx, b.org.ID, second, "permission", r.Reason, nil))
+		b.decide(second, store.Approve, nil)
+		require.Equal(t, store.ActionWritten, b.mustWrite(second).State)
+		require.Equal(t, store.ActionRejected, b.mustWrite(first).State)
+		require.Len(t, b.writes("create"), 1)
+	})
+
+	t.Run("held by a call of a meeting that was erased", func(t *testing.T) {
+		t.Parallel()
+		b, first, second := setupTwo(t)
+		_, err := b.store.BeginWrite(b.ctx, first, store.WriteIntent{})
+		require.NoError(t, err)
+		b.exec(`update actions set state = 'unknown', may_exist_since = now(), data_key_id = null where id = $1`, first)
+		require.True(t, b.mustWrite(second).NeedsQuestion, "nobody will ever say what became of it")
+		require.Empty(t, b.writes("create"))
+	})
+
 	t.Run("left by an action that failed", func(t *testing.T) {
 		t.Parallel()
 		b, first, second := setupTwo(t)
@@ -576,6 +612,22 @@ func TestUpdates(t *testing.T) {
 		require.Equal(t, deal.ID, r.RecordID)
 		require.Equal(t, "contractsent", b.sim.Records(b.hub, "deals")[0].Properties["dealstage"])
 		require.Len(t, b.calls(), 2, "a read and a write")
+	})
+
+	t.Run("a scope is missing", func(t *testing.T) {
+		t.Parallel()
+		for _, scopes := range [][]string{{"oauth", "crm.objects.contacts.read"}, {"oauth", "crm.objects.deals.read"}} {
+			b, _, id := prepare(t, before)
+			good := b.tokens.token
+			b.tokens.token, _ = b.sim.Token(b.app.ClientID, b.hub, 0, scopes...)
+			r := b.mustWrite(id)
+			require.True(t, r.NeedsQuestion)
+			require.Contains(t, r.Reason, "crm.objects.deals.")
+			require.NoError(t, b.store.AskAgain(b.ctx, b.org.ID, id, "permission", r.Reason, nil))
+			b.tokens.token = good
+			b.decide(id, store.Approve, nil)
+			require.Equal(t, store.ActionWritten, b.mustWrite(id).State)
+		}
 	})
 
 	t.Run("changed by somebody else", func(t *testing.T) {
@@ -746,11 +798,20 @@ func TestRefusals(t *testing.T) {
 		t.Parallel()
 		b := db.setup(t)
 		b.permit("contact.create", "allow")
+		good := b.tokens.token
 		b.tokens.token, _ = b.sim.Token(b.app.ClientID, b.hub, 0, "oauth", "crm.objects.contacts.read")
 		id := b.plan(contactDraft())["contact"].ID
 		r := b.mustWrite(id)
-		require.Equal(t, store.ActionFailed, r.State)
+		require.Equal(t, store.ActionReady, r.State)
+		require.True(t, r.NeedsQuestion)
 		require.Contains(t, r.Reason, "crm.objects.contacts.write")
+		requireAllCompleted(t, b)
+		// Asked, reconnected and approved, it is sent.
+		require.NoError(t, b.store.AskAgain(b.ctx, b.org.ID, id, "permission", r.Reason, nil))
+		b.tokens.token = good
+		b.decide(id, store.Approve, nil)
+		require.Equal(t, store.ActionWritten, b.mustWrite(id).State)
+		require.Len(t, b.writes("create"), 1)
 	})
 
 	for status, longest := range map[int]time.Duration{429: 11 * time.Second, 423: 4 * time.Second, 477: 2 * time.Minute} {

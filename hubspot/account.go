@@ -68,7 +68,7 @@ func (c *Client) Owners(ctx context.Context, in OwnersQuery) (OwnersPage, error)
 		Results []ownerJSON `json:"results"`
 		Paging  paging      `json:"paging"`
 	}
-	if _, err := c.do(ctx, call{method: http.MethodGet, endpoint: "/crm/owners/" + APIVersion, query: q}, &out); err != nil {
+	if err := c.do(ctx, call{method: http.MethodGet, endpoint: "/crm/owners/" + APIVersion, query: q}, &out); err != nil {
 		return OwnersPage{}, err
 	}
 	page := OwnersPage{After: string(out.Paging.Next.After)}
@@ -81,7 +81,7 @@ func (c *Client) Owners(ctx context.Context, in OwnersQuery) (OwnersPage, error)
 // Owner reads one owner by owner ID.
 func (c *Client) Owner(ctx context.Context, id string) (Owner, error) {
 	var out ownerJSON
-	_, err := c.do(ctx, call{method: http.MethodGet, endpoint: "/crm/owners/" + APIVersion + "/{ownerId}", args: []string{id}}, &out)
+	err := c.do(ctx, call{method: http.MethodGet, endpoint: "/crm/owners/" + APIVersion + "/{ownerId}", args: []string{id}}, &out)
 	return out.owner(), err
 }
 
@@ -123,7 +123,7 @@ func (c *Client) Pipelines(ctx context.Context, objectType string) ([]Pipeline, 
 	var out struct {
 		Results []Pipeline `json:"results"`
 	}
-	_, err := c.do(ctx, call{method: http.MethodGet, endpoint: "/crm/pipelines/" + APIVersion + "/" + url.PathEscape(objectType)}, &out)
+	err := c.do(ctx, call{method: http.MethodGet, endpoint: "/crm/pipelines/" + APIVersion + "/" + url.PathEscape(objectType)}, &out)
 	return out.Results, err
 }
 
@@ -168,7 +168,7 @@ func (c *Client) Properties(ctx context.Context, objectType string) ([]Property,
 	var out struct {
 		Results []Property `json:"results"`
 	}
-	_, err := c.do(ctx, call{method: http.MethodGet, endpoint: "/crm/properties/" + APIVersion + "/" + url.PathEscape(objectType)}, &out)
+	err := c.do(ctx, call{method: http.MethodGet, endpoint: "/crm/properties/" + APIVersion + "/" + url.PathEscape(objectType)}, &out)
 	return out.Results, err
 }
 
@@ -179,7 +179,7 @@ func (c *Client) CreateProperty(ctx context.Context, objectType string, p Proper
 		return Property{}, err
 	}
 	var out Property
-	_, err := c.do(ctx, call{method: http.MethodPost, endpoint: "/crm/properties/" + APIVersion + "/" + url.PathEscape(objectType), body: p, write: true}, &out)
+	err := c.do(ctx, call{method: http.MethodPost, endpoint: "/crm/properties/" + APIVersion + "/" + url.PathEscape(objectType), body: p, write: true}, &out)
 	return out, err
 }
 
@@ -207,7 +207,7 @@ func (a Account) Location() *time.Location {
 // AccountDetails reads the account.
 func (c *Client) AccountDetails(ctx context.Context) (Account, error) {
 	var out Account
-	_, err := c.do(ctx, call{method: http.MethodGet, endpoint: "/account-info/" + APIVersion + "/details"}, &out)
+	err := c.do(ctx, call{method: http.MethodGet, endpoint: "/account-info/" + APIVersion + "/details"}, &out)
 	return out, err
 }
 
@@ -215,6 +215,6 @@ func (c *Client) AccountDetails(ctx context.Context) (Account, error) {
 // grants end, its webhooks stop, and HubSpot mails the account's admins
 // (developers.hubspot.com, "App uninstalls").
 func (c *Client) Uninstall(ctx context.Context) error {
-	_, err := c.do(ctx, call{method: http.MethodDelete, endpoint: "/appinstalls/" + APIVersion + "/external-install", write: true}, nil)
+	err := c.do(ctx, call{method: http.MethodDelete, endpoint: "/appinstalls/" + APIVersion + "/external-install", write: true}, nil)
 	return err
 }

@@ -135,7 +135,7 @@ func (c *Client) ListAssociations(ctx context.Context, fromType, fromID, toType,
 		Results []associatedJSON `json:"results"`
 		Paging  paging           `json:"paging"`
 	}
-	_, err := c.do(ctx, call{
+	err := c.do(ctx, call{
 		method: http.MethodGet, endpoint: objects(fromType, "/{id}/associations/"+url.PathEscape(toType)),
 		args: []string{fromID}, query: q,
 	}, &out)
@@ -175,7 +175,7 @@ func (c *Client) BatchReadAssociations(ctx context.Context, fromType, toType str
 		} `json:"results"`
 		Errors []errorBody `json:"errors"`
 	}
-	if _, err := c.do(ctx, call{method: http.MethodPost, endpoint: endpoint, body: inputs[idJSON]{ids(fromIDs)}}, &out); err != nil {
+	if err := c.do(ctx, call{method: http.MethodPost, endpoint: endpoint, body: inputs[idJSON]{ids(fromIDs)}}, &out); err != nil {
 		return AssociationsRead{}, err
 	}
 	read := AssociationsRead{Records: map[string][]AssociatedRecord{}, After: map[string]string{}}
@@ -197,7 +197,7 @@ func (c *Client) AssociateDefault(ctx context.Context, fromType, fromID, toType,
 	if err := checkTypes(fromType, toType); err != nil {
 		return err
 	}
-	_, err := c.do(ctx, call{
+	err := c.do(ctx, call{
 		method: http.MethodPut, endpoint: objects(fromType, "/{id}/associations/default/"+url.PathEscape(toType)+"/{toId}"),
 		args: []string{fromID, toID}, write: true,
 	}, nil)
@@ -210,7 +210,7 @@ func (c *Client) Associate(ctx context.Context, fromType, fromID, toType, toID s
 	if err := checkTypes(fromType, toType); err != nil {
 		return err
 	}
-	_, err := c.do(ctx, call{
+	err := c.do(ctx, call{
 		method: http.MethodPut, endpoint: objects(fromType, "/{id}/associations/"+url.PathEscape(toType)+"/{toId}"),
 		args: []string{fromID, toID}, body: typesJSON(types), write: true,
 	}, nil)
@@ -222,7 +222,7 @@ func (c *Client) Disassociate(ctx context.Context, fromType, fromID, toType, toI
 	if err := checkTypes(fromType, toType); err != nil {
 		return err
 	}
-	_, err := c.do(ctx, call{
+	err := c.do(ctx, call{
 		method: http.MethodDelete, endpoint: objects(fromType, "/{id}/associations/"+url.PathEscape(toType)+"/{toId}"),
 		args: []string{fromID, toID}, write: true,
 	}, nil)
@@ -252,7 +252,7 @@ func (c *Client) BatchAssociateDefault(ctx context.Context, fromType, toType str
 	var out struct {
 		Errors []errorBody `json:"errors"`
 	}
-	if _, err := c.do(ctx, call{method: http.MethodPost, endpoint: endpoint, body: body, write: true}, &out); err != nil {
+	if err := c.do(ctx, call{method: http.MethodPost, endpoint: endpoint, body: body, write: true}, &out); err != nil {
 		return nil, err
 	}
 	var failed []ItemError
@@ -275,7 +275,7 @@ func (c *Client) AssociationLabels(ctx context.Context, fromType, toType string)
 			Label    lenient `json:"label"`
 		} `json:"results"`
 	}
-	if _, err := c.do(ctx, call{method: http.MethodGet, endpoint: associations(fromType, toType, "/labels")}, &out); err != nil {
+	if err := c.do(ctx, call{method: http.MethodGet, endpoint: associations(fromType, toType, "/labels")}, &out); err != nil {
 		return nil, err
 	}
 	var labels []AssociationLabel

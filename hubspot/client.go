@@ -172,10 +172,10 @@ func (r call) path() (string, error) {
 }
 
 // do makes the call and decodes a 2xx answer into out, if out is not nil.
-func (c *Client) do(ctx context.Context, r call, out any) (status int, err error) {
+func (c *Client) do(ctx context.Context, r call, out any) error {
 	path, err := r.path()
 	if err != nil {
-		return 0, err
+		return err
 	}
 	target := c.baseURL + path
 	if len(r.query) > 0 {
@@ -185,7 +185,7 @@ func (c *Client) do(ctx context.Context, r call, out any) (status int, err error
 	if r.body != nil {
 		encoded, err := json.Marshal(r.body)
 		if err != nil {
-			return 0, fmt.Errorf("hubspot: encoding the body of %s %s: %w", r.method, r.endpoint, err)
+			return fmt.Errorf("hubspot: encoding the body of %s %s: %w", r.method, r.endpoint, err)
 		}
 		body = bytes.NewReader(encoded)
 	}
@@ -196,7 +196,7 @@ func (c *Client) do(ctx context.Context, r call, out any) (status int, err error
 	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, trace), r.method, target, body)
 	if err != nil {
 		// url.Error would print the address, and an address may hold an e-mail.
-		return 0, fmt.Errorf("hubspot: %s %s: the base URL is not usable", r.method, r.endpoint)
+		return fmt.Errorf("hubspot: %s %s: the base URL is not usable", r.method, r.endpoint)
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
@@ -218,7 +218,7 @@ func (c *Client) do(ctx context.Context, r call, out any) (status int, err error
 
 	res, err := c.http.Do(req)
 	if err != nil {
-		return 0, &TransportError{Method: r.method, Endpoint: r.endpoint, Sent: sent, write: r.write, cause: withoutURL(err)}
+		return &TransportError{Method: r.method, Endpoint: r.endpoint, Sent: sent, write: r.write, cause: withoutURL(err)}
 	}
 	defer res.Body.Close()
 	info.StatusCode = res.StatusCode
@@ -236,7 +236,7 @@ func (c *Client) do(ctx context.Context, r call, out any) (status int, err error
 		} else {
 			info.CorrelationID = e.CorrelationID
 		}
-		return res.StatusCode, e
+		return e
 	}
 	if err == nil && out != nil {
 		if err = json.Unmarshal(raw, out); err != nil {
@@ -245,9 +245,9 @@ func (c *Client) do(ctx context.Context, r call, out any) (status int, err error
 		}
 	}
 	if err != nil {
-		return res.StatusCode, &TransportError{Method: r.method, Endpoint: r.endpoint, StatusCode: res.StatusCode, Sent: true, write: r.write, cause: withoutURL(err)}
+		return &TransportError{Method: r.method, Endpoint: r.endpoint, StatusCode: res.StatusCode, Sent: true, write: r.write, cause: withoutURL(err)}
 	}
-	return res.StatusCode, nil
+	return nil
 }
 
 // ErrResponseTooLarge is the cause of a [TransportError] when an answer was

@@ -240,7 +240,7 @@ func RetryDelay(err error) time.Duration {
 }
 
 func waitFor(status int, policy string, asked time.Duration) time.Duration {
-	wait := time.Duration(0)
+	var wait time.Duration
 	switch {
 	case status == http.StatusLocked:
 		wait = lockedWait
@@ -323,7 +323,7 @@ type contexts map[string][]string
 func (c *contexts) UnmarshalJSON(raw []byte) error {
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(raw, &fields) != nil {
-		return nil
+		return nil //nolint:nilerr // dropped
 	}
 	*c = make(contexts, len(fields))
 	for key, value := range fields {
@@ -468,7 +468,7 @@ func plainToken(s string) string {
 	if len(s) > 80 {
 		return ""
 	}
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		switch b := s[i]; {
 		case b >= 'a' && b <= 'z', b >= 'A' && b <= 'Z', b >= '0' && b <= '9', b == '_', b == '-', b == '.':
 		default:

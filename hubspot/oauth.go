@@ -246,7 +246,7 @@ func oauthError(err error, doing string) *OAuthError {
 		return decodeOAuthError(r.Response.StatusCode, r.Response.Header, r.Body, doing)
 	}
 	cause := withoutURL(err)
-	if cause == err && !isContextError(err) {
+	if cause == err && !isContextError(err) { //nolint:errorlint // whether withoutURL took anything off
 		// x/oauth2's other errors are untyped, and may quote the answer.
 		cause = errors.New("no usable answer")
 	}

@@ -275,7 +275,7 @@ func (c *Client) Create(ctx context.Context, objectType string, in CreateInput) 
 		return Record{}, err
 	}
 	var out Record
-	_, err := c.do(ctx, call{method: http.MethodPost, endpoint: objects(objectType, ""), body: in.json(), write: true}, &out)
+	err := c.do(ctx, call{method: http.MethodPost, endpoint: objects(objectType, ""), body: in.json(), write: true}, &out)
 	return out, err
 }
 
@@ -320,7 +320,7 @@ func (c *Client) Get(ctx context.Context, objectType, id string, o GetOptions) (
 		return Record{}, err
 	}
 	var out Record
-	_, err := c.do(ctx, call{method: http.MethodGet, endpoint: objects(objectType, "/{id}"), args: []string{id}, query: o.query()}, &out)
+	err := c.do(ctx, call{method: http.MethodGet, endpoint: objects(objectType, "/{id}"), args: []string{id}, query: o.query()}, &out)
 	return out, err
 }
 
@@ -352,7 +352,7 @@ func (c *Client) List(ctx context.Context, objectType string, o ListOptions) (Pa
 		Results []Record `json:"results"`
 		Paging  paging   `json:"paging"`
 	}
-	_, err := c.do(ctx, call{method: http.MethodGet, endpoint: objects(objectType, ""), query: q}, &out)
+	err := c.do(ctx, call{method: http.MethodGet, endpoint: objects(objectType, ""), query: q}, &out)
 	return Page{Records: out.Results, After: string(out.Paging.Next.After)}, err
 }
 
@@ -372,7 +372,7 @@ func (c *Client) Update(ctx context.Context, objectType, id string, properties m
 	}
 	var out Record
 	body := map[string]any{"properties": properties}
-	_, err := c.do(ctx, call{method: http.MethodPatch, endpoint: objects(objectType, "/{id}"), args: []string{id}, body: body, write: true}, &out)
+	err := c.do(ctx, call{method: http.MethodPatch, endpoint: objects(objectType, "/{id}"), args: []string{id}, body: body, write: true}, &out)
 	return out, err
 }
 
@@ -382,7 +382,7 @@ func (c *Client) Archive(ctx context.Context, objectType, id string) error {
 	if err := checkType(objectType); err != nil {
 		return err
 	}
-	_, err := c.do(ctx, call{method: http.MethodDelete, endpoint: objects(objectType, "/{id}"), args: []string{id}, write: true}, nil)
+	err := c.do(ctx, call{method: http.MethodDelete, endpoint: objects(objectType, "/{id}"), args: []string{id}, write: true}, nil)
 	return err
 }
 
@@ -394,7 +394,7 @@ func (c *Client) Merge(ctx context.Context, objectType, primaryID, mergedID stri
 	}
 	var out Record
 	body := map[string]string{"primaryObjectId": primaryID, "objectIdToMerge": mergedID}
-	_, err := c.do(ctx, call{method: http.MethodPost, endpoint: objects(objectType, "/merge"), body: body, write: true}, &out)
+	err := c.do(ctx, call{method: http.MethodPost, endpoint: objects(objectType, "/merge"), body: body, write: true}, &out)
 	return out, err
 }
 
@@ -458,7 +458,7 @@ func (c *Client) batch(ctx context.Context, objectType, operation string, n int,
 	}
 	endpoint := objects(objectType, "/batch/"+operation)
 	var out batchJSON
-	if _, err := c.do(ctx, call{method: http.MethodPost, endpoint: endpoint, body: body, write: write}, &out); err != nil {
+	if err := c.do(ctx, call{method: http.MethodPost, endpoint: endpoint, body: body, write: write}, &out); err != nil {
 		return BatchResult{}, err
 	}
 	return out.result(endpoint, write), nil
@@ -510,7 +510,7 @@ func (c *Client) BatchRead(ctx context.Context, objectType string, in BatchReadI
 		q.Set("archived", "true")
 	}
 	var out batchJSON
-	if _, err := c.do(ctx, call{method: http.MethodPost, endpoint: objects(objectType, "/batch/read"), query: q, body: body}, &out); err != nil {
+	if err := c.do(ctx, call{method: http.MethodPost, endpoint: objects(objectType, "/batch/read"), query: q, body: body}, &out); err != nil {
 		return BatchReadResult{}, err
 	}
 	return BatchReadResult{Records: out.Results, Missing: missing(in, out)}, nil
@@ -607,6 +607,6 @@ func (c *Client) BatchArchive(ctx context.Context, objectType string, recordIDs 
 	if err := checkBatch(len(recordIDs), MaxBatch); err != nil {
 		return err
 	}
-	_, err := c.do(ctx, call{method: http.MethodPost, endpoint: objects(objectType, "/batch/archive"), body: inputs[idJSON]{ids(recordIDs)}, write: true}, nil)
+	err := c.do(ctx, call{method: http.MethodPost, endpoint: objects(objectType, "/batch/archive"), body: inputs[idJSON]{ids(recordIDs)}, write: true}, nil)
 	return err
 }

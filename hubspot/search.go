@@ -80,6 +80,6 @@ func (c *Client) Search(ctx context.Context, objectType string, in SearchRequest
 		Results []Record `json:"results"`
 		Paging  paging   `json:"paging"`
 	}
-	_, err := c.do(ctx, call{method: http.MethodPost, endpoint: objects(objectType, "/search"), body: in}, &out)
+	err := c.do(ctx, call{method: http.MethodPost, endpoint: objects(objectType, "/search"), body: in}, &out)
 	return SearchResult{Total: out.Total, Records: out.Results, After: string(out.Paging.Next.After)}, err
 }

@@ -260,9 +260,14 @@ func (k *Keys) add(later Keys) {
 		to   *string
 		from string
 	}{
-		{&k.InstanceID, later.InstanceID}, {&k.ProviderMeetingID, later.ProviderMeetingID}, {&k.RecordingID, later.RecordingID},
-		{&k.ICalUID, later.ICalUID}, {&k.CalendarEventID, later.CalendarEventID}, {&k.JoinURL, later.JoinURL},
-		{&k.BookingUID, later.BookingUID}, {&k.PreviousBookingUID, later.PreviousBookingUID},
+		{&k.InstanceID, later.InstanceID},
+		{&k.ProviderMeetingID, later.ProviderMeetingID},
+		{&k.RecordingID, later.RecordingID},
+		{&k.ICalUID, later.ICalUID},
+		{&k.CalendarEventID, later.CalendarEventID},
+		{&k.JoinURL, later.JoinURL},
+		{&k.BookingUID, later.BookingUID},
+		{&k.PreviousBookingUID, later.PreviousBookingUID},
 	} {
 		if p.from != "" {
 			*p.to = p.from

@@ -217,7 +217,8 @@ func TestFold(t *testing.T) {
 			[]meeting.Event{at(meeting.Ended, 0, func(e *meeting.Event) {
 				e.Attendees = []meeting.Attendee{
 					{Person: meeting.Person{Name: "Jo Kim", Email: "jo@northwind.example"}},
-					{Person: meeting.Person{Name: "Jo Kim", Email: "jo@fabrikam.example"}}, {Person: meeting.Person{Name: "JO KIM"}},
+					{Person: meeting.Person{Name: "Jo Kim", Email: "jo@fabrikam.example"}},
+					{Person: meeting.Person{Name: "JO KIM"}},
 				}
 			})},
 			func(t *testing.T, m meeting.Meeting) { require.Len(t, m.Attendees, 3) },

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -131,7 +132,7 @@ func plan(t require.TestingT, in planner.Input) []store.Draft {
 			require.NotEmpty(t, d.TargetID)
 		}
 		for _, a := range d.Content.Associations {
-			require.True(t, (a.Key == "") != (a.RecordID == ""), "%s has an association with no end", d.Key)
+			require.NotEqual(t, a.Key == "", a.RecordID == "", "%s has an association with no end", d.Key)
 			if a.Key != "" {
 				require.Contains(t, d.DependsOn, a.Key)
 			}
@@ -172,9 +173,7 @@ func tools(drafts []store.Draft) []string {
 func written(in planner.Input, drafts []store.Draft) planner.Input {
 	out := in
 	out.Written = map[string]planner.Written{}
-	for key, w := range in.Written {
-		out.Written[key] = w
-	}
+	maps.Copy(out.Written, in.Written)
 	for i, d := range drafts {
 		id := d.TargetID
 		if id == "" {

@@ -386,7 +386,7 @@ func properties(pairs map[string]string) map[string]string {
 	return pairs
 }
 
-func mayNotRead(object, plural string) string {
+func mayNotRead(plural string) string {
 	return fmt.Sprintf("Debrief may not read %s, so it can't tell whether this one exists", plural)
 }
 
@@ -433,7 +433,7 @@ func (p *plan) newCompany(domain string) store.AssociationRef {
 			Properties: properties(map[string]string{"domain": domain, "name": name, "hubspot_owner_id": p.hostOwner()}),
 		})
 		if p.res.denied("company") {
-			d.Content.Doubt = mayNotRead("company", "companies")
+			d.Content.Doubt = mayNotRead("companies")
 		}
 	}
 	return store.AssociationRef{Object: "company", Key: key}
@@ -450,7 +450,7 @@ func (p *plan) planContacts() {
 func (p *plan) contactOf(person Person, purpose string) store.AssociationRef {
 	key := createKey("contact", p.emailName(person.Email))
 	w, written := p.in.Written[key]
-	if known, ok := p.res.contact(person.Email); ok && !(written && w.RecordID == known.ID) {
+	if known, ok := p.res.contact(person.Email); ok && (!written || w.RecordID != known.ID) {
 		return store.AssociationRef{Object: "contact", RecordID: known.ID}
 	}
 	if !written && p.drafts[key] == nil {
@@ -461,7 +461,7 @@ func (p *plan) contactOf(person Person, purpose string) store.AssociationRef {
 			Properties: p.contactProperties(person),
 		})
 		if p.res.denied("contact") {
-			d.Content.Doubt = mayNotRead("contact", "contacts")
+			d.Content.Doubt = mayNotRead("contacts")
 		}
 		company, found := p.companyOf(person)
 		switch found {

@@ -60,15 +60,15 @@ var read = map[string][]string{
 // and noted in Resolution.Denied; any other failure ends it.
 func Resolve(ctx context.Context, crm CRM, in Subject) (Resolution, error) {
 	people := Who(in)
-	r := resolver{ctx: ctx, crm: crm, in: in, people: people, wanted: wantedBy(in)}
+	r := resolver{crm: crm, in: in, people: people, wanted: wantedBy(in)}
 	if in.Meeting.State == meeting.StateCanceled || people.Attendance() == Internal {
 		return Resolution{}, nil
 	}
-	for _, step := range []func() error{
+	for _, step := range []func(context.Context) error{
 		r.contacts, r.companiesByDomain, r.linksOfContacts, r.companiesByID, r.linksOfCompanies,
 		r.dealsAndTickets, r.meetings, r.owners, r.pipelines,
 	} {
-		if err := step(); err != nil {
+		if err := step(ctx); err != nil {
 			return Resolution{}, err
 		}
 	}
@@ -153,7 +153,6 @@ func wantedBy(in Subject) wanted {
 }
 
 type resolver struct {
-	ctx    context.Context
 	crm    CRM
 	in     Subject
 	people People
@@ -216,7 +215,7 @@ func (r *resolver) keep(object string, records []hubspot.Record) {
 }
 
 // batch reads records by ID, or by the property that idProperty names.
-func (r *resolver) batch(object, idProperty string, ids []string) error {
+func (r *resolver) batch(ctx context.Context, object, idProperty string, ids []string) error {
 	ids = unique(ids)
 	if idProperty == "" {
 		ids = slices.DeleteFunc(ids, func(id string) bool {
@@ -225,7 +224,7 @@ func (r *resolver) batch(object, idProperty string, ids []string) error {
 		})
 	}
 	for chunk := range slices.Chunk(ids, hubspot.MaxBatch) {
-		result, err := r.crm.BatchRead(r.ctx, types[object], hubspot.BatchReadInput{IDProperty: idProperty, Properties: r.properties(object), IDs: chunk})
+		result, err := r.crm.BatchRead(ctx, types[object], hubspot.BatchReadInput{IDProperty: idProperty, Properties: r.properties(object), IDs: chunk})
 		if r.denied(err, object) {
 			return nil
 		}
@@ -237,18 +236,18 @@ func (r *resolver) batch(object, idProperty string, ids []string) error {
 	return nil
 }
 
-func (r *resolver) contacts() error {
+func (r *resolver) contacts(ctx context.Context) error {
 	emails := slices.Clone(r.wanted.emails)
 	for _, p := range r.people.External {
 		emails = append(emails, p.Email)
 	}
-	if err := r.batch("contact", "email", emails); err != nil {
+	if err := r.batch(ctx, "contact", "email", emails); err != nil {
 		return err
 	}
-	return r.batch("contact", "", r.wanted.ids["contact"])
+	return r.batch(ctx, "contact", "", r.wanted.ids["contact"])
 }
 
-func (r *resolver) companiesByDomain() error {
+func (r *resolver) companiesByDomain(ctx context.Context) error {
 	domains := slices.Clone(r.wanted.domains)
 	for _, p := range r.people.External {
 		if p.Domain != "" {
@@ -262,7 +261,7 @@ func (r *resolver) companiesByDomain() error {
 			size += len(domains[n]) + 3
 			n++
 		}
-		result, err := r.crm.Search(r.ctx, hubspot.Companies, hubspot.SearchRequest{
+		result, err := r.crm.Search(ctx, hubspot.Companies, hubspot.SearchRequest{
 			FilterGroups: []hubspot.FilterGroup{{Filters: []hubspot.Filter{{PropertyName: "domain", Operator: hubspot.In, Values: domains[:n]}}}},
 			Properties:   r.properties("company"),
 			Limit:        200,
@@ -283,11 +282,11 @@ func (r *resolver) companiesByDomain() error {
 }
 
 // follow reads the links of records of one type to another.
-func (r *resolver) follow(from, to string, ids []string) error {
+func (r *resolver) follow(ctx context.Context, from, to string, ids []string) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	result, err := r.crm.BatchReadAssociations(r.ctx, types[from], types[to], ids)
+	result, err := r.crm.BatchReadAssociations(ctx, types[from], types[to], ids)
 	if r.denied(err, to) {
 		return nil
 	}
@@ -346,24 +345,24 @@ func (r *resolver) attending() []string {
 	return unique(ids)
 }
 
-func (r *resolver) linksOfContacts() error {
+func (r *resolver) linksOfContacts(ctx context.Context) error {
 	ids := r.attending()
 	for _, to := range []string{"company", "deal", "ticket", "meeting"} {
 		if to == "meeting" && r.in.Meeting.Start().IsZero() {
 			continue // without a time, no meeting can be told to be this one
 		}
-		if err := r.follow("contact", to, ids); err != nil {
+		if err := r.follow(ctx, "contact", to, ids); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (r *resolver) companiesByID() error {
-	return r.batch("company", "", append(r.linkedIDs("company"), r.wanted.ids["company"]...))
+func (r *resolver) companiesByID(ctx context.Context) error {
+	return r.batch(ctx, "company", "", append(r.linkedIDs("company"), r.wanted.ids["company"]...))
 }
 
-func (r *resolver) linksOfCompanies() error {
+func (r *resolver) linksOfCompanies(ctx context.Context) error {
 	var ids []string
 	for _, p := range r.people.External {
 		if c, found := companyOf(r.out, r.people, p); found == foundOne {
@@ -372,16 +371,16 @@ func (r *resolver) linksOfCompanies() error {
 	}
 	ids = unique(ids)
 	for _, to := range []string{"deal", "ticket"} {
-		if err := r.follow("company", to, ids); err != nil {
+		if err := r.follow(ctx, "company", to, ids); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (r *resolver) dealsAndTickets() error {
+func (r *resolver) dealsAndTickets(ctx context.Context) error {
 	for _, object := range []string{"deal", "ticket"} {
-		if err := r.batch(object, "", append(r.linkedIDs(object), r.wanted.ids[object]...)); err != nil {
+		if err := r.batch(ctx, object, "", append(r.linkedIDs(object), r.wanted.ids[object]...)); err != nil {
 			return err
 		}
 		r.linkBack(object)
@@ -399,8 +398,8 @@ func (r *resolver) linkBack(object string) {
 	}
 }
 
-func (r *resolver) meetings() error {
-	if err := r.batch("meeting", "", r.linkedIDs("meeting")); err != nil {
+func (r *resolver) meetings(ctx context.Context) error {
+	if err := r.batch(ctx, "meeting", "", r.linkedIDs("meeting")); err != nil {
 		return err
 	}
 	start := r.in.Meeting.Start()
@@ -414,7 +413,7 @@ func (r *resolver) meetings() error {
 		ids = append(ids, m.ID)
 	}
 	for _, to := range []string{"company", "deal"} {
-		if err := r.follow("meeting", to, ids); err != nil {
+		if err := r.follow(ctx, "meeting", to, ids); err != nil {
 			return err
 		}
 	}
@@ -430,7 +429,7 @@ func startOf(m Record) (time.Time, bool) {
 // owners finds owners by address: one by a query of its own, several in the
 // list of all, and those that the list's first page misses again by one query
 // each.
-func (r *resolver) owners() error {
+func (r *resolver) owners(ctx context.Context) error {
 	missing := slices.Clone(r.wanted.owners)
 	if r.people.Host.OwnerID == "" {
 		missing = append(missing, r.people.Host.Email)
@@ -443,7 +442,7 @@ func (r *resolver) owners() error {
 	}
 	missing = unique(missing)
 	ask := func(q hubspot.OwnersQuery) (cut bool, err error) {
-		page, err := r.crm.Owners(r.ctx, q)
+		page, err := r.crm.Owners(ctx, q)
 		if r.denied(err, "owner") {
 			missing = nil
 			return false, nil
@@ -476,12 +475,12 @@ func (r *resolver) owners() error {
 	return nil
 }
 
-func (r *resolver) pipelines() error {
+func (r *resolver) pipelines(ctx context.Context) error {
 	for _, object := range []string{"deal", "ticket"} {
 		if len(*r.list(object)) == 0 && !r.wanted.objects[object] {
 			continue
 		}
-		pipelines, err := r.crm.Pipelines(r.ctx, types[object])
+		pipelines, err := r.crm.Pipelines(ctx, types[object])
 		if r.denied(err, object) {
 			continue
 		}

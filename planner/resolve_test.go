@@ -2,7 +2,6 @@ package planner_test
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -144,7 +143,7 @@ func TestResolveFails(t *testing.T) {
 	_, err := planner.Resolve(t.Context(), crm, in)
 	require.ErrorIs(t, err, hubspot.ErrUnavailable)
 	require.NotContains(t, err.Error(), "@")
-	require.True(t, !errors.Is(err, policy.ErrDenied))
+	require.NotErrorIs(t, err, policy.ErrDenied)
 }
 
 func TestResolveReadsWhatProposalsName(t *testing.T) {

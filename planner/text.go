@@ -213,6 +213,7 @@ func htmlLines(text string, add func(line)) {
 			case "td", "th":
 				write(" ")
 			}
+		default: // no text
 		}
 	}
 }

@@ -132,8 +132,18 @@ func TestGlob(t *testing.T) {
 		pattern, s string
 		want       bool
 	}{
-		{"a", "a", true}, {"a", "ab", false}, {"*", "", true}, {"a*", "abc", true}, {"*c", "abc", true}, {"a*c", "abc", true}, {"a*b*c", "aXbYc", true},
-		{"a*a", "a", false}, {"*ab*ab", "ab", false}, {"*ab*", "xaby", true}, {"yahoo.*", "yahoo.co.uk", true}, {"yahoo.*", "notyahoo.com", false},
+		{"a", "a", true},
+		{"a", "ab", false},
+		{"*", "", true},
+		{"a*", "abc", true},
+		{"*c", "abc", true},
+		{"a*c", "abc", true},
+		{"a*b*c", "aXbYc", true},
+		{"a*a", "a", false},
+		{"*ab*ab", "ab", false},
+		{"*ab*", "xaby", true},
+		{"yahoo.*", "yahoo.co.uk", true},
+		{"yahoo.*", "notyahoo.com", false},
 	} {
 		require.Equal(t, c.want, glob(c.pattern, c.s), "%s %s", c.pattern, c.s)
 	}
@@ -144,7 +154,7 @@ func TestPeopleFile(t *testing.T) {
 	lists := readPeopleFile(peopleFile)
 	for section, patterns := range lists {
 		require.Contains(t, []string{"room", "notetaker", "name", "no-reply", "list", "free-mail"}, section)
-		require.Equal(t, len(patterns), len(unique(patterns)), "%s has a line twice", section)
+		require.Len(t, unique(patterns), len(patterns), "%s has a line twice", section)
 	}
 	require.Len(t, lists, 6)
 	require.Greater(t, len(lists["free-mail"]), 200)

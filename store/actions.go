@@ -121,9 +121,13 @@ type Action struct {
 	ContentMAC     []byte        `json:"-"`
 	Content        ActionContent `json:"content"`
 	RecordID       string        `json:"record_id,omitempty"`
-	ConnectionID   *uuid.UUID    `json:"connection_id,omitempty"`
-	CreatedAt      time.Time     `json:"created_at"`
-	UpdatedAt      time.Time     `json:"updated_at"`
+	// MayExistSince is when a call was lost whose outcome is still not known,
+	// whatever State says by now: it may have been written. Only learning that it
+	// was, or a human's approval of an outcome question, clears it.
+	MayExistSince *time.Time `json:"may_exist_since,omitempty"`
+	ConnectionID  *uuid.UUID `json:"connection_id,omitempty"`
+	CreatedAt     time.Time  `json:"created_at"`
+	UpdatedAt     time.Time  `json:"updated_at"`
 
 	dataKeyID *uuid.UUID
 }
@@ -150,7 +154,7 @@ func contentMAC(k *vault.DataKey, tool policy.Tool, targetID string, c ActionCon
 
 const selectAction = `
 	select a.id, a.organization_id, a.origin_kind, a.origin_id, a.round, a.key, a.object_type, a.operation, a.target_id, a.position,
-	       a.depends_on, a.state, a.reason, a.content_mac, a.sealed, a.record_id, a.connection_id, a.created_at, a.updated_at, a.data_key_id
+	       a.depends_on, a.state, a.reason, a.content_mac, a.sealed, a.record_id, a.may_exist_since, a.connection_id, a.created_at, a.updated_at, a.data_key_id
 	from actions a`
 
 // scanAction reads a row of selectAction; its content is opened after all rows have
@@ -158,7 +162,7 @@ const selectAction = `
 func scanAction(row pgx.CollectableRow) (rawAction, error) {
 	var a rawAction
 	err := row.Scan(&a.ID, &a.OrganizationID, &a.Origin.Kind, &a.Origin.ID, &a.Round, &a.Key, &a.Tool.Object, &a.Tool.Operation, &a.TargetID,
-		&a.Position, &a.DependsOn, &a.State, &a.Reason, &a.ContentMAC, &a.sealed, &a.RecordID, &a.ConnectionID, &a.CreatedAt, &a.UpdatedAt, &a.dataKeyID)
+		&a.Position, &a.DependsOn, &a.State, &a.Reason, &a.ContentMAC, &a.sealed, &a.RecordID, &a.MayExistSince, &a.ConnectionID, &a.CreatedAt, &a.UpdatedAt, &a.dataKeyID)
 	return a, err
 }
 
@@ -214,9 +218,23 @@ func (s *Store) Action(ctx context.Context, organizationID, id uuid.UUID) (Actio
 	return actions[0], nil
 }
 
+// because adds to a reason that the action may have been written.
+func (a Action) because(reason string) string {
+	if a.MayExistSince == nil {
+		return reason
+	}
+	return reason + "; whether it was written is not known"
+}
+
+// mayExist sets the column of [Action.MayExistSince] as it belongs to the state $2.
+const mayExist = `may_exist_since = case
+	when $2::text = 'unknown' then coalesce(may_exist_since, now())
+	when $2::text in ('written', 'unchanged') then null
+	else may_exist_since end`
+
 // setActionState moves an action, with the reason that a person will read.
 func setActionState(ctx context.Context, q querier, id uuid.UUID, state ActionState, reason string) error {
-	_, err := q.Exec(ctx, `update actions set state = $2, reason = $3, updated_at = now() where id = $1`, id, state, reason)
+	_, err := q.Exec(ctx, `update actions set state = $2::text, reason = $3, `+mayExist+`, updated_at = now() where id = $1`, id, state, reason)
 	if err != nil {
 		return fmt.Errorf("moving action %s to %s: %w", id, state, err)
 	}

@@ -105,10 +105,11 @@ const (
 )
 
 // Decide is the one judge of questions. Under the approval's row lock it checks
-// that the question is still open, its deadline, that its action is still what
-// was asked, that its tool is not denied, and whether this entrance may answer; then it records the decision with its audit
-// row and wakes the workflow, all in one transaction. Otherwise it fails with a
-// [*Refusal] and changes nothing.
+// that the question is still open, its deadline, that its action is still to be
+// decided and still what was asked, that its tool is not denied, and whether this
+// entrance may answer; then it records the decision with its audit row and wakes
+// the workflow, all in one transaction. Otherwise it fails with a [*Refusal] and
+// changes nothing.
 func (s *Store) Decide(ctx context.Context, d Decision) (Decided, error) {
 	var decided Decided
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
@@ -177,6 +178,9 @@ func (s *Store) decide(ctx context.Context, tx pgx.Tx, d Decision) (Decided, err
 	if !f.now.Before(p.ExpiresAt) {
 		return Decided{}, refuse("This question expired at %s; nothing was written.", p.ExpiresAt.UTC().Format(time.RFC3339))
 	}
+	if a.State != ActionAsking {
+		return Decided{}, refuse("%s is no longer to be decided: it is %s.", a.Tool.Title(), a.State)
+	}
 	if string(mac) != string(a.ContentMAC) {
 		return Decided{}, refuse("What this question was about has changed since it was asked. Look at the new question.")
 	}
@@ -211,6 +215,9 @@ func (s *Store) decide(ctx context.Context, tx pgx.Tx, d Decision) (Decided, err
 			return Decided{}, err
 		}
 		if answers(d.Edit) {
+			if a.MayExistSince != nil {
+				return Decided{}, refuse("This may have been written already, and can't be planned anew. Approve to send it again, or reject to leave it.")
+			}
 			// Not to be written but to be planned with: the same action comes
 			// back without the doubt.
 			actionState = ActionWithdrawn
@@ -221,20 +228,28 @@ func (s *Store) decide(ctx context.Context, tx pgx.Tx, d Decision) (Decided, err
 	case Reject:
 		state, actionState = ApprovalRejected, ActionRejected
 	default:
-		return Decided{}, refuse("Say approve, edit or reject, not %q.", d.Verdict)
+		return Decided{}, refuse("Say approve, edit or reject.")
 	}
 	if _, err := tx.Exec(ctx, `
 		update approvals set state = $2, decided_at = now(), decided_by = $3, decided_by_person_id = $4, via = $5, sealed_edit = $6
 		where id = $1`, p.ID, state, d.Actor.Name, d.Actor.PersonID, d.Via, sealedEdit); err != nil {
 		return Decided{}, fmt.Errorf("recording the decision: %w", err)
 	}
-	if err := setActionState(ctx, tx, a.ID, actionState, string(state)); err != nil {
+	reason := string(state)
+	switch {
+	case actionState != ActionReady:
+		reason = a.because(reason)
+	case p.Kind == "outcome":
+		// Whoever looked says that it may be sent again.
+		if _, err := tx.Exec(ctx, `update actions set may_exist_since = null where id = $1`, a.ID); err != nil {
+			return Decided{}, fmt.Errorf("clearing the doubt about what was sent: %w", err)
+		}
+	}
+	if err := setActionState(ctx, tx, a.ID, actionState, reason); err != nil {
 		return Decided{}, err
 	}
 	values := map[string]string{}
-	for name, value := range d.Edit {
-		values[name] = value
-	}
+	maps.Copy(values, d.Edit)
 	if d.Reason != "" {
 		values["(reason)"] = d.Reason
 	}
@@ -347,7 +362,7 @@ func (s *Store) checkEdit(ctx context.Context, q querier, key *vault.DataKey, f 
 	slices.Sort(known)
 	for name, value := range edit {
 		if _, ok := a.Content.Properties[name]; !ok {
-			return refuse("%q is not part of this question. It is about: %s.", name, strings.Join(known, ", "))
+			return refuse("That property is not part of this question. It is about: %s.", strings.Join(known, ", "))
 		}
 		if len(value) > 65_536 {
 			return refuse("The value of %q is longer than HubSpot takes (65,536 characters).", name)
@@ -380,8 +395,12 @@ func (s *Store) checkEdit(ctx context.Context, q querier, key *vault.DataKey, f 
 	return nil
 }
 
-// ask makes the question about an action. The action is then asking.
+// ask makes the question about an action. The action is then asking. About one
+// that may have been written the question is always what became of it.
 func (s *Store) ask(ctx context.Context, q querier, a *Action, kind string, ttl time.Duration) error {
+	if a.MayExistSince != nil {
+		kind = "outcome"
+	}
 	_, err := q.Exec(ctx, `
 		insert into approvals (id, organization_id, action_id, kind, content_mac, round, expires_at)
 		values ($1, $2, $3, $4, $5, $6, now() + $7)`, newID(), a.OrganizationID, a.ID, kind, a.ContentMAC, a.Round, ttl)
@@ -396,7 +415,8 @@ func (s *Store) ask(ctx context.Context, q querier, a *Action, kind string, ttl 
 // was decided: the record changed, or nothing tells whether it was written.
 // kind is "permission" or "outcome"; doubt is the reason, in words; before are
 // the values that the record has now, if they are what changed. It does nothing
-// to an action that is settled or already asked about.
+// to an action that is settled, already asked about or being written, and to one
+// whose words were erased.
 func (s *Store) AskAgain(ctx context.Context, organizationID, actionID uuid.UUID, kind, doubt string, before map[string]string) error {
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
 		var meetingID uuid.UUID
@@ -412,10 +432,13 @@ func (s *Store) AskAgain(ctx context.Context, organizationID, actionID uuid.UUID
 			return fmt.Errorf("reading the action: %w", err)
 		}
 		a := actions[0]
-		if a.State.Settled() || a.State == ActionAsking {
+		if a.State.Settled() || a.State == ActionAsking || a.State == ActionWriting {
 			return nil
 		}
 		key, err := s.dataKey(ctx, tx, a.dataKeyID)
+		if errors.Is(err, ErrErased) {
+			return nil // nobody could read the question
+		}
 		if err != nil {
 			return err
 		}
@@ -466,7 +489,7 @@ func (s *Store) expireQuestions(ctx context.Context, tx pgx.Tx, f *followUp) err
 		update approvals p set state = 'expired', decided_at = now(), decided_by = 'deadline'
 		from actions a
 		where a.id = p.action_id and a.origin_id = $1 and p.state = 'pending' and p.expires_at <= now()
-		returning p.id, p.action_id, p.round, a.object_type, a.operation`, f.meetingID)
+		returning p.id, p.action_id, p.round, a.object_type, a.operation, a.may_exist_since`, f.meetingID)
 	if err != nil {
 		return fmt.Errorf("expiring questions: %w", err)
 	}
@@ -474,16 +497,18 @@ func (s *Store) expireQuestions(ctx context.Context, tx pgx.Tx, f *followUp) err
 		id, actionID uuid.UUID
 		round        int
 		tool         policy.Tool
+		mayExist     *time.Time
 	}
 	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (e expired, err error) {
-		err = row.Scan(&e.id, &e.actionID, &e.round, &e.tool.Object, &e.tool.Operation)
+		err = row.Scan(&e.id, &e.actionID, &e.round, &e.tool.Object, &e.tool.Operation, &e.mayExist)
 		return e, err
 	})
 	if err != nil {
 		return fmt.Errorf("expiring questions: %w", err)
 	}
 	for _, e := range all {
-		if err := setActionState(ctx, tx, e.actionID, ActionExpired, "nobody answered in time"); err != nil {
+		reason := Action{MayExistSince: e.mayExist}.because("nobody answered in time")
+		if err := setActionState(ctx, tx, e.actionID, ActionExpired, reason); err != nil {
 			return err
 		}
 		err := s.audit(ctx, tx, AuditEntry{
@@ -508,7 +533,7 @@ func pendingQuestions(ctx context.Context, q querier, meetingID uuid.UUID) ([]Pe
 		var p PendingQuestion
 		var tool policy.Tool
 		err := row.Scan(&p.ApprovalID, &tool.Object, &tool.Operation, &p.ExpiresAt)
-		p.Title = tool.Title()
+		p.Title, p.ExpiresAt = tool.Title(), p.ExpiresAt.UTC()
 		return p, err
 	})
 }

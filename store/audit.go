@@ -26,7 +26,7 @@ type Actor struct {
 }
 
 // Operator is whoever runs commands on the machine that Debrief runs on.
-var Operator = Actor{Name: "operator"} //nolint:gochecknoglobals // a value, never changed
+var Operator = Actor{Name: "operator"}
 
 // AuditKind is what an audit row is about.
 type AuditKind string
@@ -145,10 +145,12 @@ func (s *Store) insertAudit(ctx context.Context, q querier, e AuditEntry) (int64
 		tool = e.Tool.String()
 	}
 	err = q.QueryRow(ctx, `
-		insert into audit (organization_id, kind, actor, actor_person_id, on_behalf_of, origin_kind, origin_id, round,
+		insert into audit (at, organization_id, kind, actor, actor_person_id, on_behalf_of, origin_kind, origin_id, round,
 		                   action_id, approval_id, tool, connection_id, object_type, record_id, properties, value_macs,
 		                   reason, outcome, status, category, correlation_id, completed_at)
-		values ($1, $2, $3, $4,
+		        -- A call begins now, not when its transaction did: HubSpot's time to
+		        -- work on it counts from here.
+		values (case when $18::text = 'attempted' then clock_timestamp() else now() end, $1, $2, $3, $4,
 		        -- What is done for a meeting is done for its host.
 		        coalesce(nullif($5, ''), (select host_person_id::text from meetings where id = $7), ''), $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18::text, $19, $20, $21,
 		        case when $18::text = 'attempted' then null else now() end)

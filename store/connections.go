@@ -290,8 +290,11 @@ func wakePaused(ctx context.Context, tx pgx.Tx, c Connection) error {
 		insert into wakeups (id, organization_id, meeting_id, reason)
 		select gen_random_uuid(), organization_id, meeting_id, 'reconnected'
 		from follow_ups
-		where organization_id = $1 and paused_since is not null and (connection_id = $2 or connection_id is null)`,
-		c.OrganizationID, c.ID)
+		where organization_id = $1 and paused_since is not null
+		  and (connection_id = $2 or connection_id is null
+		       -- Those of a grant that was ended on purpose move to this one.
+		       or connection_id in (select id from connections where organization_id = $1 and hub_id = $3 and state in ('revoked', 'uninstalled')))`,
+		c.OrganizationID, c.ID, c.HubID)
 	if err != nil {
 		return fmt.Errorf("waking what waits for connection %s: %w", c.ID, err)
 	}
@@ -451,7 +454,7 @@ func (s *Store) RefreshLocked(
 	return t, nil
 }
 
-var refresher = Actor{Name: "token refresh"} //nolint:gochecknoglobals // a value, never changed
+var refresher = Actor{Name: "token refresh"}
 
 func (s *Store) openConnection(ctx context.Context, q querier, c Connection, sealed []byte) (Refreshing, error) {
 	app, err := scanApp(q.QueryRow(ctx, selectApp+` where id = $1`, c.AppID), fmt.Sprintf("reading app %s", c.AppID))

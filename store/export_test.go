@@ -13,7 +13,7 @@ import (
 func (s *Store) NewMeetingForTest(t testing.TB, organizationID uuid.UUID) uuid.UUID {
 	t.Helper()
 	ctx := context.Background()
-	keyID, _, err := s.newDataKey(ctx, s.pool)
+	keyID, err := s.newDataKey(ctx, s.pool)
 	require.NoError(t, err)
 	id := newID()
 	_, err = s.pool.Exec(ctx, `

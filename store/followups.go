@@ -102,6 +102,10 @@ type followUp struct {
 	now         time.Time
 }
 
+// over says that the meeting turned out to be another one, or was erased: there
+// is nothing left to plan with.
+func (f *followUp) over() bool { return f.mergedInto != nil || f.dataKeyID == nil }
+
 func (f *followUp) origin() Origin { return Origin{Kind: "meeting", ID: f.meetingID} }
 
 // lockFollowUp makes the row if it isn't there, locks it, and reads what else
@@ -114,18 +118,22 @@ func (s *Store) lockFollowUp(ctx context.Context, tx pgx.Tx, organizationID, mee
 		return nil, fmt.Errorf("opening the follow-up: %w", err)
 	}
 	f := &followUp{organizationID: organizationID, meetingID: meetingID}
-	var settings []byte
 	err := tx.QueryRow(ctx, `
-		select f.state, f.round, f.planned_version, f.answers, f.planned_answers, f.connection_id, f.paused_since,
-		       m.version, m.has_notes, m.first_word_at, m.updated_at, m.merged_into, m.data_key_id, o.settings, now()
-		from follow_ups f
-		join meetings m on m.id = f.meeting_id
-		join organizations o on o.id = f.organization_id
-		where f.organization_id = $1 and f.meeting_id = $2
-		for update of f`, organizationID, meetingID).Scan(
-		&f.state, &f.round, &f.plannedVersion, &f.answers, &f.plannedAnswers, &f.connectionID, &f.pausedSince,
+		select state, round, planned_version, answers, planned_answers, connection_id, paused_since
+		from follow_ups where organization_id = $1 and meeting_id = $2 for update`, organizationID, meetingID).Scan(
+		&f.state, &f.round, &f.plannedVersion, &f.answers, &f.plannedAnswers, &f.connectionID, &f.pausedSince)
+	if err := notFound(err, "locking the follow-up"); err != nil {
+		return nil, err
+	}
+	// A statement of its own, begun after the lock was had: a join above would
+	// show the meeting as it was before the wait.
+	var settings []byte
+	err = tx.QueryRow(ctx, `
+		select m.version, m.has_notes, m.first_word_at, m.updated_at, m.merged_into, m.data_key_id, o.settings, now()
+		from meetings m join organizations o on o.id = m.organization_id
+		where m.organization_id = $1 and m.id = $2`, organizationID, meetingID).Scan(
 		&f.version, &f.hasNotes, &f.firstWordAt, &f.updatedAt, &f.mergedInto, &f.dataKeyID, &settings, &f.now)
-	if err := notFound(err, "reading the follow-up"); err != nil {
+	if err := notFound(err, "reading the meeting of the follow-up"); err != nil {
 		return nil, err
 	}
 	if err := json.Unmarshal(settings, &f.settings); err != nil {
@@ -140,7 +148,7 @@ func (s *Store) lookAt(ctx context.Context, tx pgx.Tx, organizationID, meetingID
 		return Look{}, err
 	}
 	look := Look{Round: f.round, MeetingVersion: f.version, TemporalDecisions: f.settings.TemporalDecisions}
-	if f.mergedInto != nil || f.firstWordAt == nil || f.dataKeyID == nil {
+	if f.over() || f.firstWordAt == nil {
 		look.Next = NextDone
 		return look, nil
 	}
@@ -154,7 +162,7 @@ func (s *Store) lookAt(ctx context.Context, tx pgx.Tx, organizationID, meetingID
 	}
 	if f.version > f.plannedVersion {
 		if until := f.gatherUntil(); f.now.Before(until) {
-			look.Next, look.Until = NextGather, until
+			look.Next, look.Until = NextGather, until.UTC()
 			return look, nil
 		}
 		look.Next = NextPlan
@@ -181,12 +189,14 @@ func (s *Store) lookAt(ctx context.Context, tx pgx.Tx, organizationID, meetingID
 	if look.Pending, err = pendingQuestions(ctx, tx, f.meetingID); err != nil {
 		return Look{}, err
 	}
+	if len(look.Pending) > 0 {
+		look.Until = look.Pending[0].ExpiresAt
+	}
 	switch {
 	case len(look.Ready) > 0:
 		look.Next = NextWrite
 	case len(look.Pending) > 0:
 		look.Next = NextAnswer
-		look.Until = look.Pending[0].ExpiresAt
 	default:
 		look.Next = NextDone
 	}
@@ -210,7 +220,9 @@ func (f *followUp) gatherUntil() time.Time {
 }
 
 // stillPaused says whether the connection that the follow-up waits for is still
-// gone, and ends the pause if not.
+// gone, and ends the pause if not. One that was revoked or uninstalled may never
+// come back: if exactly one other connection to the same account is there, the
+// follow-up goes on with that.
 func (s *Store) stillPaused(ctx context.Context, tx pgx.Tx, f *followUp) (bool, error) {
 	if f.pausedSince == nil {
 		return false, nil
@@ -224,13 +236,54 @@ func (s *Store) stillPaused(ctx context.Context, tx pgx.Tx, f *followUp) (bool, 
 		return false, fmt.Errorf("reading the connection that it waits for: %w", err)
 	}
 	if !connected {
-		return true, nil
+		moved, err := s.moveToAnother(ctx, tx, f)
+		if err != nil || !moved {
+			return true, err
+		}
 	}
 	if _, err := tx.Exec(ctx, `update follow_ups set paused_since = null where meeting_id = $1`, f.meetingID); err != nil {
 		return false, fmt.Errorf("ending the pause: %w", err)
 	}
 	f.pausedSince = nil
 	return false, nil
+}
+
+// moveToAnother moves the follow-up, with what is not settled, from a connection
+// that is gone for good to the only other one to the same account, and says
+// whether there is one.
+func (s *Store) moveToAnother(ctx context.Context, tx pgx.Tx, f *followUp) (bool, error) {
+	if f.connectionID == nil {
+		return false, nil
+	}
+	rows, err := tx.Query(ctx, `
+		select other.id from connections gone
+		join connections other on other.organization_id = gone.organization_id and other.hub_id = gone.hub_id
+		where gone.id = $1 and gone.organization_id = $2 and gone.state in ('revoked', 'uninstalled') and other.state = 'connected'`,
+		*f.connectionID, f.organizationID)
+	if err != nil {
+		return false, fmt.Errorf("looking for another connection: %w", err)
+	}
+	others, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	if err != nil {
+		return false, fmt.Errorf("looking for another connection: %w", err)
+	}
+	if len(others) != 1 {
+		return false, nil // which of several is a question
+	}
+	if _, err := tx.Exec(ctx, `update follow_ups set connection_id = $2 where meeting_id = $1`, f.meetingID, others[0]); err != nil {
+		return false, fmt.Errorf("moving the follow-up to another connection: %w", err)
+	}
+	if _, err := tx.Exec(ctx, `
+		update actions set connection_id = $3, updated_at = now()
+		where origin_id = $1 and connection_id = $2 and state in ('asking', 'ready', 'writing', 'unknown')`,
+		f.meetingID, *f.connectionID, others[0]); err != nil {
+		return false, fmt.Errorf("moving actions to another connection: %w", err)
+	}
+	f.connectionID = &others[0]
+	return true, s.audit(ctx, tx, AuditEntry{
+		OrganizationID: f.organizationID, Kind: AuditConnection, Actor: Actor{Name: "debrief"}, Origin: f.origin(), Round: f.round,
+		ConnectionID: &others[0], Reason: "its connection is gone for good: it goes on through the other one to the same account",
+	})
 }
 
 // PauseFollowUp makes the follow-up wait until its connection is back. A nil
@@ -266,12 +319,15 @@ type Plan struct {
 // and asked anew; what is no longer wanted and has not happened is withdrawn.
 // Each action that is left gets its permission. One transaction; a plan from an
 // older version of the meeting than the last one, or from the same without a new
-// answer, is ignored.
+// answer, is ignored, and so is one for a meeting that was merged or erased.
 func (s *Store) SavePlan(ctx context.Context, p Plan) error {
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
 		f, err := s.lockFollowUp(ctx, tx, p.OrganizationID, p.MeetingID)
 		if err != nil {
 			return err
+		}
+		if f.over() {
+			return nil
 		}
 		if p.MeetingVersion < f.plannedVersion || (p.MeetingVersion == f.plannedVersion && p.AnswersVersion <= f.plannedAnswers) {
 			return nil
@@ -379,6 +435,9 @@ func (s *Store) saveDrafts(ctx context.Context, tx pgx.Tx, f *followUp, key *vau
 		if wanted[a.Key] || (a.State != ActionAsking && a.State != ActionReady) {
 			continue
 		}
+		if a.MayExistSince != nil {
+			continue // what became of it is still to be asked
+		}
 		if err := s.settle(ctx, tx, f, a, ActionWithdrawn, "what was said later no longer asks for it"); err != nil {
 			return err
 		}
@@ -391,6 +450,10 @@ func (s *Store) amend(ctx context.Context, tx pgx.Tx, f *followUp, key *vault.Da
 	switch a.State {
 	case ActionWritten, ActionUnchanged, ActionWriting, ActionUnknown:
 		return nil // it happened, or may have: a change of it is an action of its own
+	default:
+	}
+	if a.MayExistSince != nil {
+		return nil // it may have, whatever was answered or denied since
 	}
 	mac, err := contentMAC(key, d.Tool, d.TargetID, d.Content)
 	if err != nil {
@@ -483,8 +546,12 @@ func (s *Store) insertAction(ctx context.Context, tx pgx.Tx, key *vault.DataKey,
 }
 
 // permit gives an action its permission: denied, asked about, or ready to run.
-// A doubt makes a question even where the tool is allowed.
+// A doubt makes a question even where the tool is allowed. What may have been
+// written gets no new permission.
 func (s *Store) permit(ctx context.Context, tx pgx.Tx, f *followUp, a *Action, permissions policy.Permissions) error {
+	if a.MayExistSince != nil {
+		return nil
+	}
 	permission := permissions.Decide(a.Tool)
 	if permission == policy.Allow && a.Content.Doubt != "" {
 		permission = policy.Ask
@@ -507,7 +574,7 @@ func (s *Store) settle(ctx context.Context, tx pgx.Tx, f *followUp, a Action, st
 			return err
 		}
 	}
-	return setActionState(ctx, tx, a.ID, state, reason)
+	return setActionState(ctx, tx, a.ID, state, a.because(reason))
 }
 
 // reconcile settles what has been settled elsewhere, and returns the actions as
@@ -555,6 +622,9 @@ func (s *Store) reconcile(ctx context.Context, tx pgx.Tx, f *followUp) ([]Action
 func (s *Store) reconcileDependent(ctx context.Context, tx pgx.Tx, f *followUp, a *Action, all []Action, permissions policy.Permissions) (bool, error) {
 	if a.State != ActionAsking && a.State != ActionReady {
 		return false, nil
+	}
+	if a.MayExistSince != nil {
+		return false, nil // what was sent was sent with what had happened then
 	}
 	for _, dep := range all {
 		if !slices.Contains(a.DependsOn, dep.ID) || !dep.State.Settled() || dep.State.Happened() {
@@ -631,15 +701,7 @@ func (s *Store) CloseFollowUp(ctx context.Context, organizationID, meetingID uui
 		if err != nil || look.Next != NextDone {
 			return err
 		}
-		report, err := reportOf(ctx, tx, meetingID)
-		if err != nil {
-			return err
-		}
-		raw, err := json.Marshal(report)
-		if err != nil {
-			return fmt.Errorf("encoding the report: %w", err)
-		}
-		_, err = tx.Exec(ctx, `update follow_ups set state = 'closed', closed_at = coalesce(closed_at, now()), report = $2 where meeting_id = $1`, meetingID, raw)
+		err = closeFollowUp(ctx, tx, meetingID)
 		closed = err == nil
 		return err
 	})
@@ -647,6 +709,25 @@ func (s *Store) CloseFollowUp(ctx context.Context, organizationID, meetingID uui
 		return false, fmt.Errorf("closing the follow-up of meeting %s: %w", meetingID, err)
 	}
 	return closed, nil
+}
+
+// closeFollowUp closes a follow-up's row, if there is one, with its report.
+func closeFollowUp(ctx context.Context, q querier, meetingID uuid.UUID) error {
+	report, err := reportOf(ctx, q, meetingID)
+	if err != nil {
+		return err
+	}
+	raw, err := json.Marshal(report)
+	if err != nil {
+		return fmt.Errorf("encoding the report: %w", err)
+	}
+	_, err = q.Exec(ctx, `
+		update follow_ups set state = 'closed', closed_at = coalesce(closed_at, now()), paused_since = null, report = $2
+		where meeting_id = $1`, meetingID, raw)
+	if err != nil {
+		return fmt.Errorf("closing the follow-up: %w", err)
+	}
+	return nil
 }
 
 // Report counts what became of a follow-up's actions and questions.

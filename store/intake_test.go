@@ -305,8 +305,10 @@ func TestMerge(t *testing.T) {
 func TestNoMergeAfterAWriteOrADecision(t *testing.T) {
 	t.Parallel()
 	for name, prepare := range map[string]string{
-		"a write of the older":      `insert into actions (id, organization_id, origin_kind, origin_id, round, key, object_type, operation, position, state, content_mac) values (gen_random_uuid(), $1, 'meeting', $2, 1, 'k', 'note', 'create', 1, 'written', '')`,
-		"a call of the younger out": `insert into actions (id, organization_id, origin_kind, origin_id, round, key, object_type, operation, position, state, content_mac) select gen_random_uuid(), $1, 'meeting', $3::uuid, 1, 'k', 'note', 'create', 1, 'unknown', '' where $2::uuid is not null`,
+		"a write of the older":                    `insert into actions (id, organization_id, origin_kind, origin_id, round, key, object_type, operation, position, state, content_mac) values (gen_random_uuid(), $1, 'meeting', $2, 1, 'k', 'note', 'create', 1, 'written', '')`,
+		"a call of the younger out":               `insert into actions (id, organization_id, origin_kind, origin_id, round, key, object_type, operation, position, state, content_mac) select gen_random_uuid(), $1, 'meeting', $3::uuid, 1, 'k', 'note', 'create', 1, 'unknown', '' where $2::uuid is not null`,
+		"a lost call of the younger, asked about": `insert into actions (id, organization_id, origin_kind, origin_id, round, key, object_type, operation, position, state, content_mac, may_exist_since) select gen_random_uuid(), $1, 'meeting', $3::uuid, 1, 'k', 'note', 'create', 1, 'asking', '', now() where $2::uuid is not null`,
+		"a lost call of the older, left in doubt": `insert into actions (id, organization_id, origin_kind, origin_id, round, key, object_type, operation, position, state, content_mac, may_exist_since) values (gen_random_uuid(), $1, 'meeting', $2, 1, 'k', 'note', 'create', 1, 'expired', '', now())`,
 		"a decision on the younger": `with a as (insert into actions (id, organization_id, origin_kind, origin_id, round, key, object_type, operation, position, state, content_mac) values (gen_random_uuid(), $1, 'meeting', $3::uuid, 1, 'k', 'note', 'create', 1, 'ready', '') returning id)
 			insert into approvals (id, organization_id, action_id, state, content_mac, round, expires_at) select gen_random_uuid(), $1, id, 'approved', '', 1, now() from a where $2::uuid is not null`,
 	} {

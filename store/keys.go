@@ -87,21 +87,21 @@ func (c *keyCache) drop(id uuid.UUID) {
 func dataKeyPlace(id uuid.UUID) string { return "data_keys.wrapped:" + id.String() }
 
 // newDataKey makes a data key and stores it wrapped.
-func (s *Store) newDataKey(ctx context.Context, q querier) (uuid.UUID, *vault.DataKey, error) {
+func (s *Store) newDataKey(ctx context.Context, q querier) (uuid.UUID, error) {
 	k, err := vault.NewDataKey()
 	if err != nil {
-		return uuid.Nil, nil, err
+		return uuid.Nil, err
 	}
 	id := newID()
 	wrapped, err := s.vault.Wrap(k, dataKeyPlace(id))
 	if err != nil {
-		return uuid.Nil, nil, err
+		return uuid.Nil, err
 	}
 	if _, err := q.Exec(ctx, `insert into data_keys (id, wrapped) values ($1, $2)`, id, wrapped); err != nil {
-		return uuid.Nil, nil, fmt.Errorf("storing a data key: %w", err)
+		return uuid.Nil, fmt.Errorf("storing a data key: %w", err)
 	}
 	// Not cached: the transaction may yet be rolled back.
-	return id, k, nil
+	return id, nil
 }
 
 // dataKey returns the key with that ID, or [ErrErased] if it is gone. A nil id
@@ -155,7 +155,7 @@ func (s *Store) InstallationKey(ctx context.Context) (uuid.UUID, *vault.DataKey,
 		return id, key, err
 	}
 	err = s.inTx(ctx, func(tx pgx.Tx) error {
-		keyID, _, err := s.newDataKey(ctx, tx)
+		keyID, err := s.newDataKey(ctx, tx)
 		if err != nil {
 			return err
 		}

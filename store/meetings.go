@@ -202,7 +202,7 @@ func (u *understanding) lockNames(ctx context.Context, events []meeting.Event) e
 		h.Write(u.organizationID[:])
 		h.Write([]byte(kind + "\x00"))
 		h.Write(value)
-		locks = append(locks, int64(binary.BigEndian.Uint64(h.Sum(nil)))) //nolint:gosec // any 64 bits will do
+		locks = append(locks, int64(binary.BigEndian.Uint64(h.Sum(nil)))) // any 64 bits will do
 	}
 	for _, e := range events {
 		add("event", append(u.sourceID[:], e.DedupeKey...))
@@ -430,7 +430,7 @@ func (u *understanding) lock(ctx context.Context, ids []uuid.UUID) ([]*lockedMee
 
 // begin makes a meeting with a data key of its own.
 func (u *understanding) begin(ctx context.Context) (*lockedMeeting, error) {
-	keyID, _, err := u.newDataKey(ctx, u.tx)
+	keyID, err := u.newDataKey(ctx, u.tx)
 	if err != nil {
 		return nil, err
 	}
@@ -504,8 +504,8 @@ func (u *understanding) claimNear(ctx context.Context, m *lockedMeeting, n name)
 }
 
 // mayMerge says whether two meetings may become one: nothing was erased, no
-// platform tells them apart, nothing was written for either, and no human has
-// decided about the younger, whose questions would be lost.
+// platform tells them apart, nothing was or may have been written for either, and
+// no human has decided about the younger, whose questions would be lost.
 func (u *understanding) mayMerge(ctx context.Context, older, younger *lockedMeeting) (bool, error) {
 	if older.erasedAt != nil || younger.erasedAt != nil {
 		return false, nil
@@ -521,7 +521,7 @@ func (u *understanding) mayMerge(ctx context.Context, older, younger *lockedMeet
 		    select from meeting_keys a join meeting_keys b on a.kind = b.kind and a.value_mac <> b.value_mac
 		    where a.meeting_id = $1 and b.meeting_id = $2 and a.kind like 'instance:%')
 		  and not exists (
-		    select from actions where origin_id in ($1, $2) and state in ('writing', 'written', 'unknown'))
+		    select from actions where origin_id in ($1, $2) and (state in ('writing', 'written', 'unknown') or may_exist_since is not null))
 		  and not exists (
 		    select from approvals q join actions a on a.id = q.action_id
 		    where a.origin_id = $2 and q.state in ('approved', 'edited', 'rejected'))`, older.id, younger.id).Scan(&may)
@@ -864,8 +864,9 @@ func (s *Store) collectMeetings(ctx context.Context, rows pgx.Rows) ([]Meeting, 
 // that is sealed with it, the deliveries that told of it included (also where
 // such a delivery told of other meetings, too). What happened stays: IDs, states,
 // times and the trail. Its names stay as well, so that what still comes for it
-// is dropped instead of beginning it anew. All in one transaction; erasing twice
-// changes nothing.
+// is dropped instead of beginning it anew. Its follow-up ends: open questions and
+// what is not written yet are withdrawn, and of what is being written the outcome
+// is unknown. All in one transaction; erasing twice changes nothing.
 func (s *Store) EraseMeeting(ctx context.Context, organizationID, meetingID uuid.UUID, actor Actor) error {
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
 		var keyID *uuid.UUID
@@ -894,6 +895,9 @@ func (s *Store) EraseMeeting(ctx context.Context, organizationID, meetingID uuid
 				return err
 			}
 		}
+		if err := s.endErased(ctx, tx, meetingID); err != nil {
+			return err
+		}
 		if keyID != nil {
 			if err := s.deleteDataKey(ctx, tx, *keyID); err != nil {
 				return err
@@ -908,4 +912,43 @@ func (s *Store) EraseMeeting(ctx context.Context, organizationID, meetingID uuid
 		return fmt.Errorf("erasing meeting %s: %w", meetingID, err)
 	}
 	return nil
+}
+
+// endErased ends the follow-up of a meeting whose words have just been erased.
+// The caller holds the follow-up's row. Nobody is woken: without the meeting's
+// key a workflow can be told nothing, and finds the end when it next looks.
+func (s *Store) endErased(ctx context.Context, tx pgx.Tx, meetingID uuid.UUID) error {
+	const why = "the meeting's words were erased"
+	actions, err := s.queryActions(ctx, tx, `where a.origin_id = $1 order by a.position, a.id for update of a`, meetingID)
+	if err != nil {
+		return err
+	}
+	for _, a := range actions {
+		if err := s.withdrawQuestion(ctx, tx, a.Origin, a, why); err != nil {
+			return err
+		}
+		state := ActionWithdrawn
+		switch a.State {
+		case ActionAsking, ActionReady:
+		case ActionWriting:
+			state = ActionUnknown
+			if err := closeCallsOf(ctx, tx, a.ID, why+" while the outcome was open"); err != nil {
+				return err
+			}
+		default:
+			continue
+		}
+		if err := setActionState(ctx, tx, a.ID, state, a.because(why)); err != nil {
+			return err
+		}
+	}
+	// A claim of what may have been written stays: others must not create the
+	// record a second time without a human's word.
+	_, err = tx.Exec(ctx, `
+		delete from write_claims c using actions a
+		where a.id = c.action_id and a.origin_id = $1 and c.record_id = '' and a.may_exist_since is null`, meetingID)
+	if err != nil {
+		return fmt.Errorf("releasing the claims of an erased meeting: %w", err)
+	}
+	return closeFollowUp(ctx, tx, meetingID)
 }

@@ -68,7 +68,7 @@ func (d Duration) Or(fallback time.Duration) time.Duration {
 func (s *Store) CreateOrganization(ctx context.Context, name string, domains []string, settings Settings, actor Actor) (Organization, error) {
 	o := Organization{ID: newID(), Name: name, Domains: lowerAll(domains), Settings: settings}
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
-		keyID, _, err := s.newDataKey(ctx, tx)
+		keyID, err := s.newDataKey(ctx, tx)
 		if err != nil {
 			return err
 		}

@@ -71,7 +71,7 @@ func (s *Store) CreateSource(ctx context.Context, n NewSource, actor Actor) (Sou
 	}
 	err = s.inTx(ctx, func(tx pgx.Tx) error {
 		var err error
-		if src.dataKeyID, _, err = s.newDataKey(ctx, tx); err != nil {
+		if src.dataKeyID, err = s.newDataKey(ctx, tx); err != nil {
 			return err
 		}
 		err = tx.QueryRow(ctx, `

@@ -63,7 +63,7 @@ func (s *Store) ClaimWakeups(ctx context.Context, limit int) ([]Wakeup, error) {
 	return claimed, nil
 }
 
-// DeleteWakeup forgets a wakeup that Temporal has.
+// DeleteWakeup forgets a wakeup: Temporal has it, or nothing is left to wake.
 func (s *Store) DeleteWakeup(ctx context.Context, id uuid.UUID) error {
 	if _, err := s.pool.Exec(ctx, `delete from wakeups where id = $1`, id); err != nil {
 		return fmt.Errorf("deleting wakeup %s: %w", id, err)
@@ -77,6 +77,17 @@ func (s *Store) RetryWakeup(ctx context.Context, id uuid.UUID) error {
 	_, err := s.pool.Exec(ctx, `
 		update wakeups set next_attempt_at = now() + least(interval '1 minute', interval '1 second' * 2 ^ least(attempts - 1, 10))
 		where id = $1`, id)
+	if err != nil {
+		return fmt.Errorf("putting wakeup %s back: %w", id, err)
+	}
+	return nil
+}
+
+// ReturnWakeup puts a wakeup back that nobody tried to send, as if it had not
+// been claimed: it is due again after a second.
+func (s *Store) ReturnWakeup(ctx context.Context, id uuid.UUID) error {
+	_, err := s.pool.Exec(ctx, `
+		update wakeups set attempts = greatest(attempts - 1, 0), next_attempt_at = now() + interval '1 second' where id = $1`, id)
 	if err != nil {
 		return fmt.Errorf("putting wakeup %s back: %w", id, err)
 	}

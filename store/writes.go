@@ -70,6 +70,7 @@ type Write struct {
 	AttemptedAt time.Time
 	Age         time.Duration
 
+	begunAt   time.Time
 	dataKeyID *uuid.UUID
 }
 
@@ -117,6 +118,9 @@ func (s *Store) write(ctx context.Context, actionID uuid.UUID, in *WriteIntent) 
 	if err != nil {
 		return Write{}, fmt.Errorf("preparing action %s: %w", actionID, err)
 	}
+	if !w.begunAt.IsZero() {
+		w.Age = time.Since(w.begunAt) // the commit took its time, too
+	}
 	return w, nil
 }
 
@@ -130,12 +134,8 @@ type writeTx struct {
 
 func (t *writeTx) run(ctx context.Context, actionID uuid.UUID) (Write, error) {
 	w := &t.w
-	// The follow-up's row first: the order in which rounds and decisions take
-	// them, so that nobody waits in a circle.
-	_, err := t.tx.Exec(ctx, `
-		select from follow_ups where meeting_id = (select origin_id from actions where id = $1) for update`, actionID)
-	if err != nil {
-		return Write{}, fmt.Errorf("locking its follow-up: %w", err)
+	if err := lockFollowUpOf(ctx, t.tx, actionID); err != nil {
+		return Write{}, err
 	}
 	actions, err := t.s.queryActions(ctx, t.tx, `where a.id = $1 for update of a`, actionID)
 	if err != nil {
@@ -162,6 +162,18 @@ func (t *writeTx) run(ctx context.Context, actionID uuid.UUID) (Write, error) {
 		}
 	}
 	return *w, nil
+}
+
+// lockFollowUpOf locks the row of the follow-up that an action belongs to, if it
+// belongs to one. It comes before the locks of actions and questions: that is the
+// order in which rounds and decisions take them, so that nobody waits in a circle.
+func lockFollowUpOf(ctx context.Context, tx pgx.Tx, actionID uuid.UUID) error {
+	_, err := tx.Exec(ctx, `
+		select from follow_ups where meeting_id = (select origin_id from actions where id = $1) for update`, actionID)
+	if err != nil {
+		return fmt.Errorf("locking its follow-up: %w", err)
+	}
+	return nil
 }
 
 // openCall finds the call that was begun and not completed. The gate's reads on
@@ -217,6 +229,9 @@ func (t *writeTx) permitted(ctx context.Context) error {
 		// Whatever was decided before: this question is open.
 		return t.ask(ctx, "its question is not answered yet")
 	}
+	if w.Action.MayExistSince != nil {
+		return t.ask(ctx, "it was sent before, and nothing tells whether it happened")
+	}
 	approved, edit, err := t.approval(ctx)
 	if err != nil {
 		return err
@@ -251,9 +266,6 @@ func (t *writeTx) denied(ctx context.Context, reason string) error {
 	a := t.w.Action
 	if t.w.CallID != 0 {
 		return t.settle(ctx, ActionUnknown, reason+", and the outcome of an earlier call is not known")
-	}
-	if err := t.s.withdrawQuestion(ctx, t.tx, a.Origin, a, reason); err != nil {
-		return err
 	}
 	refused := AuditEntry{
 		OrganizationID: a.OrganizationID, Kind: AuditCall, Actor: t.actor(), Origin: a.Origin, Round: a.Round,
@@ -464,6 +476,11 @@ func (t *writeTx) lookFirst(context.Context) error {
 	return nil
 }
 
+// heldInDoubt is the reason to ask about a create whose natural key is held by an
+// action that may have been written. Who approves an action with just this doubt
+// has been told.
+const heldInDoubt = "the same record may have been created for another meeting, and nothing tells whether it was"
+
 // claim takes the natural key of a create, so that two actions that want the
 // same new record make one.
 func (t *writeTx) claim(ctx context.Context) error {
@@ -505,17 +522,22 @@ func (t *writeTx) claim(ctx context.Context) error {
 		// A statement of its own, begun after the claim's lock was had: a join
 		// above would show the holder as it was before the wait.
 		var state ActionState
-		err = t.tx.QueryRow(ctx, `select state from actions where id = $1`, *holder).Scan(&state)
+		var mayExist, readable bool
+		err = t.tx.QueryRow(ctx, `
+			select state, may_exist_since is not null, data_key_id is not null from actions where id = $1`, *holder).Scan(&state, &mayExist, &readable)
 		if err != nil {
 			return notFound(err, "reading who claimed its natural key")
 		}
-		switch state {
-		case ActionWriting:
+		switch {
+		case state == ActionWriting:
 			w.Step, w.After, w.Reason = WriteWait, claimWait, "the same record is being created for another meeting"
 			return nil
-		case ActionUnknown:
+		case mayExist && !state.Settled() && readable:
 			w.Step, w.After, w.Reason = WriteWait, doubtWait, "whether the same record was created for another meeting is not known yet"
 			return nil
+		case mayExist && (w.ApprovalID == nil || w.Action.Content.Doubt != heldInDoubt):
+			// Nobody will say any more what became of it.
+			return t.ask(ctx, heldInDoubt)
 		}
 	}
 	if _, err := t.tx.Exec(ctx, `update write_claims set action_id = $5, record_id = '', claimed_at = now()`+which, claim...); err != nil {
@@ -540,6 +562,7 @@ func (t *writeTx) begin(ctx context.Context) error {
 			return err
 		}
 	}
+	w.begunAt = time.Now()
 	var err error
 	w.CallID, err = t.s.insertAudit(ctx, t.tx, AuditEntry{
 		OrganizationID: a.OrganizationID, Kind: AuditCall, Actor: t.actor(), OnBehalfOf: t.intent.OnBehalfOf,
@@ -568,6 +591,10 @@ func (t *writeTx) settle(ctx context.Context, state ActionState, reason string) 
 			return err
 		}
 	}
+	if err := t.s.withdrawQuestion(ctx, t.tx, w.Action.Origin, w.Action, reason); err != nil {
+		return err
+	}
+	reason = w.Action.because(reason)
 	w.Step, w.Reason = WriteSettled, reason
 	w.Action.State, w.Action.Reason = state, reason
 	return setActionState(ctx, t.tx, w.Action.ID, state, reason)
@@ -599,13 +626,30 @@ func closeCall(ctx context.Context, q querier, id int64, r CallResult) (bool, er
 	return open, endCall(ctx, q, id, r)
 }
 
+// closeCallsOf completes the open rows of an action's writes: nobody will learn
+// how they ended.
+func closeCallsOf(ctx context.Context, q querier, actionID uuid.UUID, reason string) error {
+	_, err := q.Exec(ctx, `
+		update audit set outcome = 'unknown', reason = $2, completed_at = now()
+		where action_id = $1 and outcome = 'attempted' and value_macs <> '{}'`, actionID, reason)
+	if err != nil {
+		return fmt.Errorf("completing the calls of action %s: %w", actionID, err)
+	}
+	return nil
+}
+
 // EndWrite records how it ended: the action's state, the claim's record, the
-// completed audit row, in one transaction. It returns the action as it then
-// stands. What another attempt has settled meanwhile is not changed, and an
-// attempt that was overtaken changes nothing but to say that it wrote.
+// completed audit row, in one transaction; a question that is pending about it is
+// withdrawn. It returns the action as it then stands. What another attempt has
+// settled meanwhile is not changed, and an attempt that was overtaken changes
+// nothing but to say that it wrote; that counts also for an action that was given
+// up in doubt.
 func (s *Store) EndWrite(ctx context.Context, end WriteEnd) (Action, error) {
 	var a Action
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
+		if err := lockFollowUpOf(ctx, tx, end.ActionID); err != nil {
+			return err
+		}
 		actions, err := s.queryActions(ctx, tx, `where a.id = $1 for update of a`, end.ActionID)
 		if err != nil {
 			return err
@@ -621,12 +665,27 @@ func (s *Store) EndWrite(ctx context.Context, end WriteEnd) (Action, error) {
 				return err
 			}
 		}
-		if a.State.Settled() || !current && !(end.CallID != 0 && end.State.Happened()) {
+		wrote := end.CallID != 0 && end.State.Happened()
+		switch {
+		case a.MayExistSince != nil:
+			// Nothing but that it happened tells more than was known.
+			if !wrote && (a.State.Settled() || !current || !end.State.Happened()) {
+				return nil
+			}
+		case a.State.Settled(), !current && !wrote:
 			return nil
 		}
+		why := end.Reason
+		if why == "" {
+			why = "it is " + string(end.State) + " by now"
+		}
+		if err := s.withdrawQuestion(ctx, tx, a.Origin, a, why); err != nil {
+			return err
+		}
 		a.State, a.Reason, a.RecordID, a.UpdatedAt = end.State, end.Reason, end.RecordID, time.Now()
-		_, err = tx.Exec(ctx, `update actions set state = $2, reason = $3, record_id = $4, updated_at = now() where id = $1`,
-			a.ID, a.State, a.Reason, a.RecordID)
+		err = tx.QueryRow(ctx, `
+			update actions set state = $2::text, reason = $3, record_id = $4, `+mayExist+`, updated_at = now() where id = $1
+			returning may_exist_since`, a.ID, a.State, a.Reason, a.RecordID).Scan(&a.MayExistSince)
 		if err != nil {
 			return fmt.Errorf("moving it to %s: %w", a.State, err)
 		}

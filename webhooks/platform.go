@@ -26,7 +26,8 @@ type Authentication interface {
 	// this kind. An empty one never can.
 	CheckSecret(secret string) error
 	// Verify says whether the request was signed with secret, over these raw
-	// bytes, inside the time window. It fails with a [Refusal].
+	// bytes, inside the time window. It fails with a [Refusal]; whether that is
+	// [MissingSignature] depends on the header alone.
 	Verify(header http.Header, body []byte, secret string, now time.Time) error
 }
 

@@ -316,8 +316,10 @@ func TestUnfit(t *testing.T) {
 		"unknown event":       {"zoom", zoom(func(b map[string]any) { b["event"] = "meeting.alert" }), "Debrief does not use Zoom's event meeting.alert"},
 		"event of a stranger": {"zoom", zoom(func(b map[string]any) { b["event"] = "<script>secret" }), "the body has no event that Zoom would send"},
 		"end before start":    {"zoom", object(func(o map[string]any) { o["end_time"] = "2026-10-06T13:00:00Z" }), "actual_end is before the start"},
-		"no occurrence": {"zoom", object(func(o map[string]any) { delete(o, "uuid"); delete(o, "start_time") }),
-			"keys name no occurrence: give an instance_id, or another key together with scheduled_start or actual_start"},
+		"no occurrence": {
+			"zoom", object(func(o map[string]any) { delete(o, "uuid"); delete(o, "start_time") }),
+			"keys name no occurrence: give an instance_id, or another key together with scheduled_start or actual_start",
+		},
 		"a time of its own":    {"zoom", object(func(o map[string]any) { o["start_time"] = "yesterday, secret" }), "a time is not in RFC 3339, such as 2026-09-08T15:00:00Z"},
 		"an id of its own":     {"zoom", object(func(o map[string]any) { o["id"] = map[string]any{"secret": 1} }), "an id is neither text nor a number"},
 		"a challenge as event": {"zoom", `{"event":"endpoint.url_validation","payload":{"plainToken":"v0:1:{}"}}`, "the challenge's token is not one of Zoom's"},
@@ -328,8 +330,10 @@ func TestUnfit(t *testing.T) {
 		"text as list":         {"debrief", own(`{"attendees":"secret"}`), "data.attendees has the wrong type: it should be a list"},
 		"a time as number":     {"debrief", own(`{"actual_start":1}`), "the body has a value of the wrong type"},
 		"a wrong time":         {"debrief", own(`{"actual_start":"06.10.2026"}`), "a time is not in RFC 3339, such as 2026-09-08T15:00:00Z"},
-		"an archive": {"debrief", own(`{"keys":{"instance_id":"1"},"proposed_actions":[{"tool":"deal.archive","properties":{"a":"b"}}]}`),
-			"proposed_actions.tool should be <object>.create or <object>.update, such as deal.create"},
+		"an archive": {
+			"debrief", own(`{"keys":{"instance_id":"1"},"proposed_actions":[{"tool":"deal.archive","properties":{"a":"b"}}]}`),
+			"proposed_actions.tool should be <object>.create or <object>.update, such as deal.create",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -499,6 +503,7 @@ func FuzzDebrief(f *testing.F) {
 
 // fuzzMapping: no body panics, what comes out is valid, and it comes out again.
 func fuzzMapping(f *testing.F, platform string) {
+	f.Helper()
 	p := Platforms()[platform]
 	f.Fuzz(func(t *testing.T, body []byte) {
 		d := Delivery{Header: http.Header{"Webhook-Id": {"msg_1"}}, Body: body}

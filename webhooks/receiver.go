@@ -3,8 +3,10 @@ package webhooks
 import (
 	"context"
 	"crypto/hmac"
+	"crypto/sha256"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"sync"
@@ -25,9 +27,11 @@ const (
 	// A platform that needs longer than this for a body is no platform.
 	bodyTimeout = 30 * time.Second
 	// Bodies up to smallBody are read as they come; of larger ones only so many
-	// at once, so that nobody fills the memory without a signature.
-	smallBody   = 256 << 10
-	largeBodies = 16
+	// at once, so that nobody fills the memory without a signature; and of one
+	// source fewer, so that who knows one does not hold up the others.
+	smallBody         = 256 << 10
+	largeBodies       = 16
+	largeBodiesSource = 4
 	// How long a source is believed without asking Postgres: so long a change
 	// of its secrets takes to reach every receiver.
 	sourceTTL      = 2 * time.Second
@@ -59,6 +63,7 @@ type Receiver struct {
 
 	mu       sync.Mutex
 	sources  map[uuid.UUID]cachedSource
+	largeOf  map[uuid.UUID]chan struct{} // of known sources only
 	counts   map[string]uint64
 	lastSaid time.Time
 	unsaid   int
@@ -74,7 +79,7 @@ type cachedSource struct {
 func NewReceiver(o ReceiverOptions) *Receiver {
 	r := &Receiver{
 		store: o.Store, platforms: o.Platforms, log: o.Log, now: o.Now, received: o.Received,
-		large: make(chan struct{}, largeBodies), sources: map[uuid.UUID]cachedSource{}, counts: map[string]uint64{},
+		large: make(chan struct{}, largeBodies), sources: map[uuid.UUID]cachedSource{}, largeOf: map[uuid.UUID]chan struct{}{}, counts: map[string]uint64{},
 	}
 	if r.now == nil {
 		r.now = time.Now
@@ -98,11 +103,7 @@ func (r *Receiver) Register(router gin.IRoutes) {
 func (r *Receiver) Counts() map[string]uint64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	out := make(map[string]uint64, len(r.counts))
-	for outcome, n := range r.counts {
-		out[outcome] = n
-	}
-	return out
+	return maps.Clone(r.counts)
 }
 
 func (r *Receiver) count(outcome string) {
@@ -124,12 +125,20 @@ func (r *Receiver) receive(c *gin.Context) {
 		r.unavailable(c, err)
 		return
 	}
+	if refusal := r.hopeless(c.Request.Header, source, known); refusal != nil {
+		if err := r.drain(c, source); err != nil {
+			r.unreadable(c, err)
+			return
+		}
+		r.refuse(c, source, refusal)
+		return
+	}
 	body, err := r.read(c, source)
 	if err != nil {
 		r.unreadable(c, err)
 		return
 	}
-	secret, refusal := r.verify(c.Request.Header, body, source, known)
+	secret, refusal := r.verify(c.Request.Header, body, source)
 	if refusal != nil {
 		r.refuse(c, source, refusal)
 		return
@@ -221,21 +230,29 @@ var (
 	errBusy     = errors.New("too many large bodies at once")
 )
 
-// read reads the body, up to the source's limit.
-func (r *Receiver) read(c *gin.Context, source store.Source) ([]byte, error) {
+// limited returns the body, up to the source's limit and for so long as any body
+// may take. What it returns second has to be called afterwards.
+func limited(c *gin.Context, source store.Source) (io.Reader, func(), error) {
 	limit := source.Settings.BodyLimit
 	if limit <= 0 {
 		limit = DefaultBodyLimit
 	}
 	if c.Request.ContentLength > limit {
-		return nil, errTooLarge
+		return nil, nil, errTooLarge
 	}
 	// Deadlines of the connection go by the real clock, whatever ours says.
 	control := http.NewResponseController(c.Writer)
 	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout)) // a test's recorder has none
-	defer func() { _ = control.SetReadDeadline(time.Time{}) }()
+	return http.MaxBytesReader(c.Writer, c.Request.Body, limit), func() { _ = control.SetReadDeadline(time.Time{}) }, nil
+}
 
-	in := http.MaxBytesReader(c.Writer, c.Request.Body, limit)
+// read reads the body, up to the source's limit.
+func (r *Receiver) read(c *gin.Context, source store.Source) ([]byte, error) {
+	in, done, err := limited(c, source)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	body, err := io.ReadAll(io.LimitReader(in, smallBody))
 	if err != nil {
 		return nil, bodyError(err)
@@ -243,19 +260,51 @@ func (r *Receiver) read(c *gin.Context, source store.Source) ([]byte, error) {
 	if len(body) < smallBody {
 		return body, nil
 	}
-	select {
-	case r.large <- struct{}{}:
-		defer func() { <-r.large }()
-	case <-c.Request.Context().Done():
-		return nil, c.Request.Context().Err()
-	case <-time.After(time.Second):
-		return nil, errBusy
+	soon := time.NewTimer(time.Second)
+	defer soon.Stop()
+	for _, slots := range []chan struct{}{r.largeBodiesOf(source.ID), r.large} {
+		select {
+		case slots <- struct{}{}:
+			defer func() { <-slots }() //nolint:gocritic // held until all is read
+		case <-c.Request.Context().Done():
+			return nil, c.Request.Context().Err()
+		case <-soon.C:
+			return nil, errBusy
+		}
 	}
 	rest, err := io.ReadAll(in)
 	if err != nil {
 		return nil, bodyError(err)
 	}
 	return append(body, rest...), nil
+}
+
+func (r *Receiver) largeBodiesOf(source uuid.UUID) chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	slots, found := r.largeOf[source]
+	if !found {
+		slots = make(chan struct{}, largeBodiesSource)
+		r.largeOf[source] = slots
+	}
+	return slots
+}
+
+// drain reads the body of a request that is refused already, and keeps nothing
+// of it. It is hashed, as the others are: whoever measures must not see that no
+// signature was compared.
+func (r *Receiver) drain(c *gin.Context, source store.Source) error {
+	in, done, err := limited(c, source)
+	if err != nil {
+		return err
+	}
+	defer done()
+	sum := hmac.New(sha256.New, []byte("nobody's secret"))
+	if _, err := io.Copy(sum, in); err != nil {
+		return bodyError(err)
+	}
+	_ = hmac.Equal(sum.Sum(nil), nil)
+	return nil
 }
 
 func bodyError(err error) error {
@@ -266,26 +315,33 @@ func bodyError(err error) error {
 	return err
 }
 
-// verify returns the secret that signed the request, or why it is refused.
-func (r *Receiver) verify(header http.Header, body []byte, source store.Source, known bool) (string, error) {
-	var refusal error = UnknownSource
-	if known {
-		now := r.now()
-		for _, secret := range source.Secrets {
-			err := r.platforms[source.Platform].authentication.Verify(header, body, secret.Reveal(), now)
-			if err == nil {
-				return secret.Reveal(), nil
-			}
-			refusal = err
-			if errors.Is(err, OutsideTimeWindow) {
-				break // signed with this one
-			}
-		}
+// hopeless says why a request can't be the platform's, whatever its body is, or
+// nil.
+func (r *Receiver) hopeless(header http.Header, source store.Source, known bool) error {
+	if !known || len(source.Secrets) == 0 {
+		return UnknownSource
 	}
-	if errors.Is(refusal, UnknownSource) || errors.Is(refusal, MissingSignature) {
-		// The others hashed the body: whoever measures must not see who did not.
-		sum := mac([]byte("nobody's secret"), string(body))
-		_ = hmac.Equal(sum, sum[:0])
+	// Whether a signature is there at all shows without the body.
+	err := r.platforms[source.Platform].authentication.Verify(header, nil, source.Secrets[0].Reveal(), r.now())
+	if errors.Is(err, MissingSignature) {
+		return MissingSignature
+	}
+	return nil
+}
+
+// verify returns the secret that signed the request, or why it is refused.
+func (r *Receiver) verify(header http.Header, body []byte, source store.Source) (string, error) {
+	var refusal error = UnknownSource
+	now := r.now()
+	for _, secret := range source.Secrets {
+		err := r.platforms[source.Platform].authentication.Verify(header, body, secret.Reveal(), now)
+		if err == nil {
+			return secret.Reveal(), nil
+		}
+		refusal = err
+		if errors.Is(err, OutsideTimeWindow) {
+			break // signed with this one
+		}
 	}
 	return "", refusal
 }

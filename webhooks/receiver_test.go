@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,6 +21,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/serviceerror"
 
 	"github.com/debriefhq/debrief/meeting"
 	"github.com/debriefhq/debrief/store"
@@ -303,6 +304,75 @@ func TestBodyLimit(t *testing.T) {
 	require.Len(t, b.stored(t), 1)
 }
 
+// slow sends bodies of which more than smallBody has come and whose end has not,
+// straight to the receiver: when it returns, each has been read so far. It
+// returns how to let them end, and the statuses that they get then.
+func slow(t *testing.T, b *bundle, path string, header http.Header, n int) func() []int {
+	t.Helper()
+	engine := gin.New()
+	b.receiver.Register(engine)
+	statuses := make([]int, n)
+	var writers []*io.PipeWriter
+	var running sync.WaitGroup
+	for i := range n {
+		body, in := io.Pipe()
+		writers = append(writers, in)
+		running.Go(func() {
+			recorder := httptest.NewRecorder()
+			request := httptest.NewRequest(http.MethodPost, path, body)
+			request.Header = header.Clone()
+			engine.ServeHTTP(recorder, request)
+			_ = body.Close() // whoever still writes need not wait
+			statuses[i] = recorder.Code
+		})
+		// A pipe's write returns when all of it was read.
+		_, err := in.Write(bytes.Repeat([]byte(" "), smallBody+64<<10))
+		require.NoError(t, err)
+	}
+	end := func() []int {
+		for _, in := range writers {
+			_ = in.Close()
+		}
+		running.Wait()
+		return statuses
+	}
+	t.Cleanup(func() { end() })
+	return end
+}
+
+// However many strangers send large bodies slowly, a transcript is taken; and
+// who knows one source, and forges signatures for it, holds up that one alone.
+func TestSlowStrangersHoldUpNobody(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	zoom, other := b.source(t, "zoom", zoomSecret), b.source(t, "zoom", zoomSecret)
+	body := zoomFixture(t, "meeting.summary_completed")
+	body = append(body, bytes.Repeat([]byte(" "), 400<<10)...)
+	header := zoomHeader(zoomSecret, now, body)
+
+	unknown := slow(t, b, "/webhooks/"+uuid.NewString(), header, largeBodies)
+	unsigned := slow(t, b, "/webhooks/"+zoom.ID.String(), http.Header{}, largeBodies)
+	require.Empty(t, b.receiver.large)
+	require.Equal(t, http.StatusOK, b.send(t, zoom, header, body).status)
+
+	forged := zoomHeader("another-secret-token", now, body)
+	holding := slow(t, b, "/webhooks/"+other.ID.String(), forged, largeBodiesSource)
+	require.Len(t, b.receiver.large, largeBodiesSource)
+	got := b.send(t, other, header, body)
+	require.Equal(t, http.StatusServiceUnavailable, got.status, "the platform sends it again")
+	body[len(body)-1] = '\n' // another delivery
+	require.Equal(t, http.StatusOK, b.send(t, zoom, zoomHeader(zoomSecret, now, body), body).status)
+
+	for _, end := range []func() []int{unknown, unsigned, holding} {
+		for _, status := range end() {
+			require.Equal(t, http.StatusUnauthorized, status)
+		}
+	}
+	require.Equal(t, uint64(largeBodies), b.receiver.Counts()[UnknownSource.Error()])
+	require.Equal(t, uint64(largeBodies), b.receiver.Counts()[MissingSignature.Error()])
+	require.Equal(t, http.StatusOK, b.send(t, other, zoomHeader(zoomSecret, now, body), body).status, "the slots are free again")
+}
+
 func TestDisabledSource(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -373,7 +443,7 @@ func (b *bundle) behindProxy(t *testing.T) (*store.Store, func()) {
 	}
 	t.Cleanup(func() { cut(); _ = listener.Close(); pipes.Wait() })
 	s, err := store.Open(context.Background(), store.Options{
-		URL:   fmt.Sprintf("postgres://%s@%s/%s?sslmode=disable", config.User, listener.Addr(), config.Database),
+		URL:   fmt.Sprintf("postgres://%s@%s/%s?sslmode=disable", url.UserPassword(config.User, config.Password), listener.Addr(), config.Database),
 		Vault: storetest.Vault(t),
 	})
 	require.NoError(t, err)
@@ -506,7 +576,7 @@ func (w *waker) Wake(_ context.Context, _, meetingID uuid.UUID, _ string) error 
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.away {
-		return errors.New("Temporal is away")
+		return serviceerror.NewUnavailable("Temporal is away")
 	}
 	w.told = append(w.told, meetingID)
 	return nil

@@ -2,17 +2,21 @@ package webhooks
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/rs/zerolog"
+	"go.temporal.io/api/serviceerror"
 
 	"github.com/debriefhq/debrief/store"
 )
 
 // Waker lets the workflow of a meeting look again, and begins it if there is
-// none. Being told twice must do no harm.
+// none. Being told twice must do no harm. It fails with [store.ErrErased] or
+// [store.ErrNotFound] where a meeting can't be told anything any more.
 type Waker interface {
 	Wake(ctx context.Context, organizationID, meetingID uuid.UUID, reason string) error
 }
@@ -46,6 +50,8 @@ const (
 	// that is being understood need not wait for its lease to end.
 	understandTimeout = 20 * time.Second
 	wakeTimeout       = 5 * time.Second
+	// From so many attempts on, a delivery says itself that it is not understood.
+	explainAfter = 20
 )
 
 // NewRelay returns a relay; [Relay.Run] starts it.
@@ -81,7 +87,8 @@ func (r *Relay) Run(ctx context.Context) {
 }
 
 // loop calls some until it finds nothing more, and again when it is called for
-// or the interval is over. Trouble waits for the interval.
+// or the interval is over. An error is logged, once in a while; some says that
+// there is no more where it concerns them all, and not a single one.
 func (r *Relay) loop(ctx context.Context, called <-chan struct{}, some func(context.Context) (bool, error)) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -99,7 +106,7 @@ func (r *Relay) loop(ctx context.Context, called <-chan struct{}, some func(cont
 				complained = time.Now()
 				r.options.Log.Error().Err(err).Msg("the relay will try again")
 			}
-			if err != nil || !more {
+			if !more {
 				break
 			}
 		}
@@ -122,6 +129,9 @@ func (r *Relay) understandSome(ctx context.Context) (more bool, err error) {
 		if err != nil && firstErr == nil {
 			firstErr = err
 		}
+		if err != nil && d.Attempts >= explainAfter {
+			r.explain(context.WithoutCancel(ctx), d, err)
+		}
 		if result.Woken {
 			select {
 			case r.wakeups <- struct{}{}:
@@ -132,27 +142,71 @@ func (r *Relay) understandSome(ctx context.Context) (more bool, err error) {
 	return len(claimed) > 0, firstErr
 }
 
-// wakeSome sends a few wakeups. When one can't be sent, Temporal is away and the
-// rest is put back unsent.
+// explain lets a delivery that fails again and again say so where it is listed.
+// It is still tried, at the longest lease: a later version may understand it.
+// While Postgres is away nothing is claimed, so that attempts are the delivery's
+// own.
+func (r *Relay) explain(ctx context.Context, d store.Delivery, cause error) {
+	r.options.Log.Error().Err(cause).Stringer("delivery", d.ID).Int("attempts", d.Attempts).Msg("a delivery could not be understood; it will be tried again")
+	why := "the log says why"
+	if errors.Is(cause, context.DeadlineExceeded) {
+		why = fmt.Sprintf("it takes longer than %d seconds", int(understandTimeout.Seconds()))
+	}
+	step, done := context.WithTimeout(ctx, wakeTimeout)
+	defer done()
+	reason := fmt.Sprintf("it could not be understood %d times; %s; it is tried again every quarter of an hour", d.Attempts, why)
+	if err := r.options.Store.ExplainDelivery(step, d.ID, reason); err != nil {
+		r.options.Log.Error().Err(err).Msg("the relay will try again")
+	}
+}
+
+// wakeSome sends a few wakeups, and settles each by itself. One whose meeting
+// has no words any more is dropped, and one that fails waits alone; only when
+// Temporal is away is the rest put back unsent.
 func (r *Relay) wakeSome(ctx context.Context) (more bool, err error) {
 	claimed, err := r.options.Store.ClaimWakeups(ctx, claimWakeups)
 	if err != nil {
 		return false, err
 	}
-	var failed error
+	lasting := context.WithoutCancel(ctx)
+	var firstErr error
+	away := false
 	for _, w := range claimed {
-		if failed == nil {
-			step, done := context.WithTimeout(context.WithoutCancel(ctx), wakeTimeout)
-			failed = r.options.Waker.Wake(step, w.OrganizationID, w.MeetingID, w.Reason)
+		settle := r.options.Store.ReturnWakeup
+		if !away {
+			step, done := context.WithTimeout(lasting, wakeTimeout)
+			err := r.options.Waker.Wake(step, w.OrganizationID, w.MeetingID, w.Reason)
 			done()
+			switch {
+			case err == nil:
+				settle = r.options.Store.DeleteWakeup
+			case errors.Is(err, store.ErrErased) || errors.Is(err, store.ErrNotFound):
+				// Its input can't be sealed, now or later.
+				r.options.Log.Info().Stringer("organization", w.OrganizationID).Stringer("meeting", w.MeetingID).
+					Msg("a wakeup was dropped: its meeting was erased, or merged into another")
+				settle = r.options.Store.DeleteWakeup
+			default:
+				settle = r.options.Store.RetryWakeup
+				away = isAway(err)
+				if firstErr == nil || away {
+					firstErr = err
+				}
+			}
 		}
-		settle := r.options.Store.DeleteWakeup
-		if failed != nil {
-			settle = r.options.Store.RetryWakeup
-		}
-		if err := settle(context.WithoutCancel(ctx), w.ID); err != nil {
+		if err := settle(lasting, w.ID); err != nil {
 			return false, err
 		}
 	}
-	return len(claimed) > 0, failed
+	return len(claimed) > 0 && !away, firstErr
+}
+
+// isAway says whether Temporal can't be reached or takes nothing for now, as
+// opposed to not taking this one.
+func isAway(err error) bool {
+	var (
+		unavailable *serviceerror.Unavailable
+		late        *serviceerror.DeadlineExceeded
+		exhausted   *serviceerror.ResourceExhausted
+	)
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &unavailable) || errors.As(err, &late) || errors.As(err, &exhausted)
 }

@@ -192,13 +192,13 @@ func (zoomMapping) Events(d Delivery) ([]meeting.Event, error) {
 	switch b.Event {
 	case "meeting.created":
 		e.Type = meeting.Scheduled
-		return b.scheduled(e), nil
+		return b.scheduled(e)
 	case "meeting.updated":
 		// Has only what changed; without a uuid and a start it names no
 		// occurrence, and validation says so.
 		e.Type = meeting.Rescheduled
 		e.Keys.PreviousStart = time.Time(b.Payload.OldObject.StartTime)
-		return b.scheduled(e), nil
+		return b.scheduled(e)
 	case "meeting.deleted":
 		e.Type = meeting.Canceled
 		e.ScheduledStart = time.Time(o.StartTime)
@@ -233,9 +233,13 @@ func (zoomMapping) Events(d Delivery) ([]meeting.Event, error) {
 	return []meeting.Event{e}, nil
 }
 
+// maxOccurrences of one series are understood: each is a meeting of its own, and
+// all of them are one transaction. It is years of a daily meeting.
+const maxOccurrences = 500
+
 // scheduled completes an event about a meeting to come, and makes one for each
 // occurrence of a series. A series' uuid names no occurrence.
-func (b zoomBody) scheduled(e meeting.Event) []meeting.Event {
+func (b zoomBody) scheduled(e meeting.Event) ([]meeting.Event, error) {
 	o := b.Payload.Object
 	for _, invitee := range o.Settings.Invitees {
 		e.Attendees = append(e.Attendees, meeting.Attendee{Person: meeting.Person{Email: invitee.Email}, Role: "invitee"})
@@ -245,7 +249,10 @@ func (b zoomBody) scheduled(e meeting.Event) []meeting.Event {
 	}
 	if len(o.Occurrences) == 0 {
 		e.ScheduledStart, e.ScheduledEnd = zoomSpan(o.StartTime, o.Duration)
-		return []meeting.Event{e}
+		return []meeting.Event{e}, nil
+	}
+	if len(o.Occurrences) > maxOccurrences {
+		return nil, Unfit{fmt.Sprintf("the series has more than %d occurrences", maxOccurrences)}
 	}
 	var events []meeting.Event
 	for _, occurrence := range o.Occurrences {
@@ -258,7 +265,7 @@ func (b zoomBody) scheduled(e meeting.Event) []meeting.Event {
 		}
 		events = append(events, one)
 	}
-	return events
+	return events, nil
 }
 
 func zoomSpan(start zoomTime, minutes zoomInt) (time.Time, time.Time) {

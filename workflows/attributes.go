@@ -8,7 +8,7 @@ import (
 
 // The search attributes by which people find a follow-up in the Temporal UI.
 // Temporal stores them in clear: no name, no address and no amount is ever one.
-var ( //nolint:gochecknoglobals // typed names, never changed
+var (
 	FollowUpStatus      = temporal.NewSearchAttributeKeyKeyword("FollowUpStatus")
 	DebriefOrganization = temporal.NewSearchAttributeKeyKeyword("DebriefOrganization")
 )

@@ -59,7 +59,7 @@ type followUp struct {
 }
 
 // activity gives the methods of the activities by reference; it is never called.
-var activity *activities.Activities //nolint:gochecknoglobals // a typed nil, for method references
+var activity *activities.Activities // a typed nil, for method references
 
 func (f *followUp) setup(ctx workflow.Context) error {
 	err := workflow.SetQueryHandlerWithOptions(ctx, QueryPending,
@@ -136,7 +136,7 @@ func (f *followUp) run(ctx workflow.Context) error {
 		default:
 			return fmt.Errorf("the store says %q, which this version of the workflow does not know", f.look.Next)
 		}
-		if err = cmp.Or(err, f.failed); err != nil {
+		if err := cmp.Or(err, f.failed); err != nil {
 			return err
 		}
 	}

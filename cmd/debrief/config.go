@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -73,8 +74,10 @@ type globals struct {
 // Validate checks what kong can't: it runs before any command.
 func (g *globals) Validate() error {
 	for _, s := range []struct{ name, value string }{
-		{"--public-url", g.PublicURL}, {"--temporal-ui-url", g.TemporalUIURL},
-		{"--hubspot-base-url", g.HubSpotBaseURL}, {"--hubspot-authorize-url", g.HubSpotAuthorizeURL},
+		{"--public-url", g.PublicURL},
+		{"--temporal-ui-url", g.TemporalUIURL},
+		{"--hubspot-base-url", g.HubSpotBaseURL},
+		{"--hubspot-authorize-url", g.HubSpotAuthorizeURL},
 	} {
 		u, err := url.Parse(s.value)
 		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
@@ -95,8 +98,8 @@ type app struct {
 }
 
 func (a *app) close() {
-	for i := len(a.closers) - 1; i >= 0; i-- {
-		a.closers[i]()
+	for _, closer := range slices.Backward(a.closers) {
+		closer()
 	}
 }
 
@@ -105,7 +108,7 @@ func (a *app) logger() zerolog.Logger {
 	if err != nil {
 		level = zerolog.InfoLevel
 	}
-	var w io.Writer = a.err
+	w := a.err
 	if a.LogFormat == "console" {
 		w = zerolog.ConsoleWriter{Out: a.err, TimeFormat: time.TimeOnly, NoColor: true}
 	}

@@ -39,12 +39,12 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 		Store: s, Platforms: webhooks.Platforms(), Waker: workflows.Starter{Client: temporal}, Log: log,
 	})
 	receiver := webhooks.NewReceiver(webhooks.ReceiverOptions{Store: s, Platforms: webhooks.Platforms(), Log: log, Received: relay.Poke})
-	handler, err := c.handler(a, s, receiver, log)
+	handler, err := c.handler(a, s, receiver, log) //nolint:contextcheck // it answers under each request's context
 	if err != nil {
 		return err
 	}
 
-	listener, err := net.Listen("tcp", c.Listen)
+	listener, err := new(net.ListenConfig).Listen(context.WithoutCancel(ctx), "tcp", c.Listen)
 	if err != nil {
 		return usagef("the setting --listen (DEBRIEF_LISTEN) is wrong: %s", err)
 	}

@@ -41,7 +41,7 @@ func (c *workerCmd) Run(ctx context.Context, a *app) error {
 	workflows.Register(w)
 	w.RegisterActivity(&activities.Activities{Store: s, Gate: a.gate(s, tokens), Connections: tokens, Log: log})
 
-	health, err := serveHealth(c.HealthListen, func(ctx context.Context) error {
+	health, err := serveHealth(ctx, c.HealthListen, func(ctx context.Context) error {
 		if _, err := temporal.CheckHealth(ctx, &client.CheckHealthRequest{}); err != nil {
 			return fmt.Errorf("reaching Temporal: %w", err)
 		}
@@ -83,11 +83,11 @@ func startWhenTemporalIsThere(ctx context.Context, start func() error, failed fu
 
 // serveHealth answers /healthz (the process is alive) and /readyz (what it needs
 // is there) on a port of its own, and returns how to stop.
-func serveHealth(listen string, ready func(context.Context) error) (stop func(), err error) {
+func serveHealth(ctx context.Context, listen string, ready func(context.Context) error) (stop func(), err error) {
 	if listen == "" {
 		return func() {}, nil
 	}
-	listener, err := net.Listen("tcp", listen)
+	listener, err := new(net.ListenConfig).Listen(context.WithoutCancel(ctx), "tcp", listen)
 	if err != nil {
 		return nil, usagef("the setting --health-listen (DEBRIEF_HEALTH_LISTEN) is wrong: %s", err)
 	}

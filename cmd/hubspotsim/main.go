@@ -24,11 +24,9 @@ const saveEvery = 2 * time.Second
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Getenv, os.Stdout); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return
-		}
+	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout)
+	stop()
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "hubspotsim:", err)
 		os.Exit(1)
 	}
@@ -93,7 +91,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 				}
 			}
 		case <-ctx.Done():
-			quick, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+			quick, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 			err := s.Shutdown(quick)
 			cancel()
 			if *stateFile != "" {

@@ -328,14 +328,14 @@ func (q *request) ends(from, to *objectType) *reply {
 	return nil
 }
 
-func (q *request) pairResult(from *objectType, fromID string, to *objectType, toID string, l label) []any {
-	end := func(a *objectType, aID string, b *objectType, bID string, typeID int) map[string]any {
+func (q *request) pairResult(fromID, toID string, l label) []any {
+	end := func(aID, bID string, typeID int) map[string]any {
 		return map[string]any{
 			"from": map[string]any{"id": aID}, "to": map[string]any{"id": bID},
 			"associationSpec": map[string]any{"associationCategory": l.Category, "associationTypeId": typeID},
 		}
 	}
-	return []any{end(from, fromID, to, toID, l.TypeID), end(to, toID, from, fromID, l.Inverse)}
+	return []any{end(fromID, toID, l.TypeID), end(toID, fromID, l.Inverse)}
 }
 
 func associateDefault(q *request, from, to *objectType) reply {
@@ -344,7 +344,7 @@ func associateDefault(q *request, from, to *objectType) reply {
 	}
 	plain := q.portal.plain(from.ID, to.ID)
 	q.link(from, q.vars["id"], to, q.vars["toId"], []typeInput{{plain.Category, plain.TypeID}}, false)
-	return q.batchReply(http.StatusOK, q.pairResult(from, q.vars["id"], to, q.vars["toId"], plain), nil)
+	return q.batchReply(http.StatusOK, q.pairResult(q.vars["id"], q.vars["toId"], plain), nil)
 }
 
 func associate(q *request, from, to *objectType) reply {
@@ -525,7 +525,7 @@ func (q *request) batchAssociate(from, to *objectType, status int, types func(pa
 				return invalid("Invalid association type from %s to %s", from.Name, to.Name)
 			}
 			q.link(from, string(in.From.ID), to, toID, wanted, false)
-			results = append(results, q.pairResult(from, string(in.From.ID), to, toID, q.portal.plain(from.ID, to.ID))...)
+			results = append(results, q.pairResult(string(in.From.ID), toID, q.portal.plain(from.ID, to.ID))...)
 		}
 	}
 	return q.batchReply(status, results, errors)

@@ -2,6 +2,7 @@ package hubspottest
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 )
@@ -227,9 +228,7 @@ func batchUpsert(q *request, t *objectType) reply {
 			do, refused = q.prepareUpdate(t, r, one.Properties, taken)
 		} else {
 			create := createInput{Properties: values{}}
-			for name, value := range one.Properties {
-				create.Properties[name] = value
-			}
+			maps.Copy(create.Properties, one.Properties)
 			if one.IDProperty != "hs_object_id" {
 				create.Properties[one.IDProperty] = string(one.ID)
 			}

@@ -594,7 +594,7 @@ func TestFaultsOverTheControlAPI(t *testing.T) {
 		require.Equal(t, 200, s.send("POST", "/sim/faults", "application/json", body, "").status)
 	}
 	create := func() (int, error) {
-		req, err := http.NewRequestWithContext(t.Context(), "POST", s.URL+objects+"companies", strings.NewReader(`{"properties":{"name":"C"}}`))
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+objects+"companies", strings.NewReader(`{"properties":{"name":"C"}}`))
 		require.NoError(t, err)
 		req.Header.Set("Authorization", "Bearer "+s.token)
 		res, err := s.http.Do(req)
@@ -732,7 +732,7 @@ func TestManyAtOnce(t *testing.T) {
 	for i := range statuses {
 		wg.Go(func() {
 			for range 5 {
-				req, err := http.NewRequest("POST", s.URL+objects+"contacts", strings.NewReader(`{"properties":{"email":"one@x.example"}}`))
+				req, err := http.NewRequest(http.MethodPost, s.URL+objects+"contacts", strings.NewReader(`{"properties":{"email":"one@x.example"}}`))
 				if err != nil {
 					return
 				}
@@ -743,7 +743,7 @@ func TestManyAtOnce(t *testing.T) {
 				}
 				_, _ = io.Copy(io.Discard, res.Body)
 				res.Body.Close()
-				if res.StatusCode == 201 {
+				if res.StatusCode == http.StatusCreated {
 					statuses[i]++
 				}
 				s.Writes()
@@ -769,7 +769,7 @@ func ExampleServer() {
 
 	// The next create happens, and its answer is lost.
 	sim.Inject(hubspottest.Fault{Method: "POST", CutAfterCommit: true})
-	req, _ := http.NewRequest("POST", sim.URL+"/crm/objects/2026-09/contacts", strings.NewReader(`{"properties":{"email":"a@x.example"}}`))
+	req, _ := http.NewRequest(http.MethodPost, sim.URL+"/crm/objects/2026-09/contacts", strings.NewReader(`{"properties":{"email":"a@x.example"}}`))
 	req.Header.Set("Authorization", "Bearer "+token)
 	transport := &http.Transport{}
 	defer transport.CloseIdleConnections()

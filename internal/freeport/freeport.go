@@ -22,17 +22,24 @@ const (
 // Find returns n ports, all different, that were free a moment ago.
 func Find(n int) ([]int, error) {
 	ports := make([]int, 0, n)
+	held := make([]net.Listener, 0, n)
+	defer func() { // at the end, so that no port comes twice
+		for _, listener := range held {
+			listener.Close()
+		}
+	}()
 	for range tries {
 		if len(ports) == n {
 			return ports, nil
 		}
-		// Not a secret: any port will do, and two processes should differ.
-		port := lowest + rand.IntN(highest-lowest+1)
+		// Any port will do, and two processes should differ.
+		port := lowest + rand.IntN(highest-lowest+1) //nolint:gosec // not a secret
+		//nolint:noctx // over at once: no name is looked up
 		listener, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 		if err != nil {
 			continue
 		}
-		defer listener.Close() // at the end, so that no port comes twice
+		held = append(held, listener)
 		ports = append(ports, port)
 	}
 	return nil, fmt.Errorf("finding %d free ports on 127.0.0.1: none in %d tries", n, tries)

@@ -46,8 +46,8 @@ func FindBinaries(ctx context.Context) (string, error) {
 func candidates(ctx context.Context) []string {
 	var dirs []string
 	if path, err := exec.LookPath("postgres"); err == nil {
-		if real, err := filepath.EvalSymlinks(path); err == nil {
-			path = real // a link into a folder that holds the other binaries, too
+		if followed, err := filepath.EvalSymlinks(path); err == nil {
+			path = followed // a link into a folder that holds the other binaries, too
 		}
 		dirs = append(dirs, filepath.Dir(path))
 	}

@@ -129,9 +129,9 @@ func absolute(dir string) (string, error) {
 	}
 	// Missing tail elements have no links to follow.
 	for head, tail := abs, ""; ; head, tail = filepath.Dir(head), filepath.Join(filepath.Base(head), tail) {
-		real, err := filepath.EvalSymlinks(head)
+		followed, err := filepath.EvalSymlinks(head)
 		if err == nil {
-			return filepath.Join(real, tail), nil
+			return filepath.Join(followed, tail), nil
 		}
 		if !errors.Is(err, fs.ErrNotExist) || head == filepath.Dir(head) {
 			return "", fmt.Errorf("finding the folder %s: %w", dir, err)
@@ -141,7 +141,7 @@ func absolute(dir string) (string, error) {
 
 func elsewhere(abs string) string {
 	sum := sha256.Sum256([]byte(abs))
-	return filepath.Join("/var/tmp", "pgserver-"+hex.EncodeToString(sum[:8]))
+	return "/var/tmp/pgserver-" + hex.EncodeToString(sum[:8])
 }
 
 // temporary makes a folder that a may use, for a server that keeps nothing.

@@ -321,7 +321,7 @@ func (s *Server) run(ctx context.Context, opts Options) error {
 			}
 			s.port = ports[0]
 		}
-		if err := s.startProcess(opts.Fast); err != nil {
+		if err := s.startProcess(ctx, opts.Fast); err != nil {
 			return err
 		}
 		ready := poll(ctx, startTimeout, func() bool { return s.ended() || s.isReady() })
@@ -340,7 +340,7 @@ func (s *Server) run(ctx context.Context, opts Options) error {
 	}
 }
 
-func (s *Server) startProcess(fast bool) error {
+func (s *Server) startProcess(ctx context.Context, fast bool) error {
 	log, err := os.OpenFile(s.logFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("opening the log: %w", err)
@@ -369,8 +369,8 @@ func (s *Server) startProcess(fast bool) error {
 	for _, setting := range settings {
 		args = append(args, "-c", setting)
 	}
-	// Not bound to any context: Stop ends it.
-	cmd := s.command(context.Background(), "postgres", args...)
+	// Not bound to the context's end: Stop ends it.
+	cmd := s.command(context.WithoutCancel(ctx), "postgres", args...)
 	cmd.Stdout, cmd.Stderr = log, log
 	// SIGINT is PostgreSQL's fast shutdown.
 	if s.process, err = child.Start(cmd, syscall.SIGINT); err != nil {
@@ -418,7 +418,7 @@ func (s *Server) readStatus() (status, error) {
 	lines := strings.Split(string(raw), "\n")
 	pid, err := strconv.Atoi(strings.TrimSpace(lines[0]))
 	if err != nil || pid <= 0 {
-		return status{}, nil // being written, or cut off by a crash: nobody to find
+		return status{}, nil //nolint:nilerr // being written, or cut off by a crash: nobody to find
 	}
 	st := status{pid: pid}
 	if len(lines) >= 8 {

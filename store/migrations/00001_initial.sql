@@ -287,6 +287,10 @@ create table actions (
   sealed bytea,
   -- The record that was written.
   record_id text not null default '',
+  -- Set when a call was sent and nothing told whether it happened, whatever
+  -- becomes of the action then. Until that is known, or a human wants it sent
+  -- all the same, nothing may send it again.
+  may_exist_since timestamptz,
   connection_id uuid references connections on delete set null,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),

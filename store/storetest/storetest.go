@@ -63,7 +63,7 @@ func Keyset(t testing.TB) []byte {
 	return raw
 }
 
-var keyset = sync.OnceValues(vault.NewKeyset) //nolint:gochecknoglobals // once per test binary
+var keyset = sync.OnceValues(vault.NewKeyset) // once per test binary
 
 // Organization adds an organization with the domain "acme.example".
 func Organization(t testing.TB, s *store.Store) store.Organization {
@@ -73,7 +73,7 @@ func Organization(t testing.TB, s *store.Store) store.Organization {
 	return o
 }
 
-var templates = struct { //nolint:gochecknoglobals // once per test binary
+var templates = struct { // once per test binary
 	sync.Mutex
 	name map[string]string
 }{name: map[string]string{}}
@@ -126,7 +126,7 @@ func random(t testing.TB) string {
 }
 
 // server is where the tests' databases are: set once by Main, before any test.
-var server string //nolint:gochecknoglobals // one per test binary
+var server string // one per test binary
 
 func serverURL(t testing.TB) string {
 	t.Helper()

@@ -120,7 +120,7 @@ func (t *teller) print(ctx context.Context, args ...string) error {
 	return nil
 }
 
-var types = []struct{ plural, singular, name string }{ //nolint:gochecknoglobals // a table
+var types = []struct{ plural, singular, name string }{
 	{"companies", "company", "name"}, {"contacts", "contact", "email"}, {"deals", "deal", "dealname"}, {"tickets", "ticket", "subject"},
 	{"meetings", "meeting", "hs_meeting_title"}, {"notes", "note", "hs_note_body"}, {"tasks", "task", "hs_task_subject"},
 }
