@@ -251,7 +251,7 @@ func TestConnect(t *testing.T) {
 	require.Equal(t, http.StatusOK, seen.status)
 	for _, text := range []string{
 		"Super Admin", "App Marketplace Access", "“main”", "“Debrief for Acme”", "You do not have the correct role to grant these permissions",
-		"Only admins may install apps", "The account lacks a tool", "One permission is unticked", "every permission is still off",
+		"Only admins may install apps", "The account lacks a tool", "One permission is unticked", "decided afterwards, tool by tool",
 	} {
 		require.Contains(t, seen.body, text)
 	}
