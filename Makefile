@@ -30,8 +30,9 @@ test: postgres chromium ## Run every test
 	@$(if $(RACE),,echo 'There is no C compiler here: the tests run without the race detector.' >&2)
 	@$(if $(RACE),CGO_ENABLED=1) go test $(RACE) ./...
 	@mkdir -p bin && $(if $(RACE),CGO_ENABLED=1,CGO_ENABLED=0) go build $(RACE) -o bin/debrief-test ./cmd/debrief
-	@# Go's cache of test results cannot see that the binary changed.
-	@cd devstack && DEBRIEF_BINARY='$(CURDIR)/bin/debrief-test' CGO_ENABLED=0 go test -count=1 ./...
+	@# Go's cache of test results cannot see that the binary changed. These tests wait
+	@# more than they work, so more of them run than there are cores.
+	@cd devstack && DEBRIEF_BINARY='$(CURDIR)/bin/debrief-test' CGO_ENABLED=0 go test -count=1 -parallel 6 ./...
 
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint $(TOOLS)/workflowcheck ## Check style, import rules and workflow determinism

@@ -24,8 +24,10 @@ import (
 const DemoHub = 4242001
 
 const (
-	clientID     = "5d1c7c1e-simulated-account-app"
-	clientSecret = "simulator-only-secret" // opens nothing but a simulator on loopback
+	// ClientID and ClientSecret are those of Debrief's app at the simulator. They
+	// open nothing but a simulator on loopback.
+	ClientID     = "5d1c7c1e-simulated-account-app"
+	ClientSecret = "simulator-only-secret"
 	hostUser     = 7001
 )
 
@@ -37,7 +39,7 @@ func Prepare(simulator *hubspottest.Server, fresh bool, publicURL string) error 
 		scopes = append(scopes, s.Name)
 	}
 	simulator.AddApp(hubspottest.App{
-		ClientID: clientID, ClientSecret: clientSecret, Name: "Debrief",
+		ClientID: ClientID, ClientSecret: ClientSecret, Name: "Debrief",
 		RedirectURIs: []string{publicURL + connections.CallbackPath}, RequiredScopes: scopes,
 	})
 	if !fresh {
@@ -106,7 +108,7 @@ func (s *Stack) NewScene(ctx context.Context, organization string, hubID int64) 
 	if _, err := s.Run(ctx, "organizations", "create", organization, "--domain", "brightwater.example"); err != nil {
 		return nil, err
 	}
-	if _, err := s.RunWith(ctx, strings.NewReader(clientSecret+"\n"), "apps", "add", "hubspot", "--client-id", clientID, "-o", organization); err != nil {
+	if _, err := s.RunWith(ctx, strings.NewReader(ClientSecret+"\n"), "apps", "add", "hubspot", "--client-id", ClientID, "-o", organization); err != nil {
 		return nil, err
 	}
 	var source struct{ URL, Secret string }
@@ -152,15 +154,20 @@ func (sc *Scene) Connect(ctx context.Context) error {
 	if err := sc.JSON(ctx, &login, "connections", "login", "hubspot"); err != nil {
 		return err
 	}
+	return sc.Follow(ctx, login.URL)
+}
+
+// Follow goes the way from a one-time link over the consent page and back.
+func (sc *Scene) Follow(ctx context.Context, link string) error {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		return fmt.Errorf("preparing a browser: %w", err)
 	}
 	browser := &http.Client{Jar: jar, Timeout: 30 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	if _, _, err := visit(ctx, browser, http.MethodGet, login.URL); err != nil {
+	if _, _, err := visit(ctx, browser, http.MethodGet, link); err != nil {
 		return err
 	}
-	_, consent, err := visit(ctx, browser, http.MethodPost, login.URL)
+	_, consent, err := visit(ctx, browser, http.MethodPost, link)
 	if err != nil {
 		return err
 	}

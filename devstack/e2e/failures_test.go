@@ -72,32 +72,12 @@ func (sc *scene) audited() {
 	}
 }
 
-// scenes makes several at once: most of it is waiting for commands.
+// scenes makes several.
 func (w *world) scenes(t *testing.T, n int) []*scene {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
-	t.Cleanup(cancel)
-	all, errs := make([]*scene, n), make([]error, n)
-	slots := make(chan struct{}, 3)
-	var wg sync.WaitGroup
-	for i := range n {
-		wg.Go(func() {
-			slots <- struct{}{}
-			defer func() { <-slots }()
-			hub := 5_000_000 + hubs.Add(1)
-			made, err := w.NewScene(ctx, fmt.Sprintf("org-%d", hub), hub)
-			if err == nil {
-				_, err = made.Run(ctx, "tools", "preset", "recommended")
-			}
-			if err == nil {
-				err = made.Connect(ctx)
-			}
-			all[i], errs[i] = &scene{Scene: made, t: t, ctx: ctx, world: w}, err
-		})
-	}
-	wg.Wait()
-	for _, err := range errs {
-		require.NoError(t, err)
+	all := make([]*scene, n)
+	for i := range all {
+		all[i] = w.scene(t)
 	}
 	return all
 }
@@ -105,8 +85,8 @@ func (w *world) scenes(t *testing.T, n int) []*scene {
 // isClosed says whether the organization's only follow-up has ended.
 func (sc *scene) isClosed() bool {
 	sc.t.Helper()
-	var list []store.FollowUp
-	require.NoError(sc.t, sc.JSON(sc.ctx, &list, "follow-ups", "list"))
+	list, err := sc.world.store.FollowUps(sc.ctx, sc.org, 10)
+	require.NoError(sc.t, err)
 	require.LessOrEqual(sc.t, len(list), 1)
 	return len(list) == 1 && list[0].State == "closed"
 }
@@ -374,6 +354,7 @@ func TestTemporalThenPostgresThenTheWorkerAreAway(t *testing.T) {
 		require.Equal(t, http.StatusServiceUnavailable, status, "platforms send a 5xx again, and never a 4xx")
 	}
 	require.NoError(t, w.StartPostgres(later.ctx))
+	require.NoError(t, w.openStore(later.ctx))
 	later.eventually("the receiver to take webhooks again", func() bool {
 		status, err := later.Post(later.ctx, "msg-1", body)
 		return err == nil && status < 300

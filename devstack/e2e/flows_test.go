@@ -495,7 +495,9 @@ func TestNothingConfigured(t *testing.T) {
 	t.Cleanup(cancel)
 	made, err := shared.NewScene(ctx, "org-"+uuid.NewString()[:8], 5_000_000+hubs.Add(1))
 	require.NoError(t, err)
-	sc := &scene{Scene: made, t: t, ctx: ctx, world: shared}
+	o, err := shared.store.OrganizationByName(ctx, made.Organization)
+	require.NoError(t, err)
+	sc := &scene{Scene: made, t: t, ctx: ctx, world: shared, org: o.ID}
 	require.NoError(t, sc.Connect(ctx))
 	sc.post("msg-1", call("locked"))
 	f := sc.closed(1)

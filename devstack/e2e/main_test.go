@@ -5,10 +5,12 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -17,9 +19,14 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/debriefhq/debrief/connections"
 	"github.com/debriefhq/debrief/devstack"
 	"github.com/debriefhq/debrief/hubspot/hubspottest"
+	"github.com/debriefhq/debrief/policy"
 	"github.com/debriefhq/debrief/store"
+	"github.com/debriefhq/debrief/vault"
+	"github.com/debriefhq/debrief/webhooks"
+	"github.com/debriefhq/debrief/workflows"
 )
 
 // binary is the debrief that ships: the one that DEBRIEF_BINARY names, or else
@@ -51,11 +58,14 @@ func (l *logs) String() string {
 	return string(l.lines)
 }
 
-// world is a stack with what it logged.
+// world is a stack with what it logged. Tests look into its database themselves:
+// each command is a process of its own, and looking again and again by commands
+// would be most of what the suite does.
 type world struct {
 	*devstack.Stack
 
-	logs *logs
+	logs  *logs
+	store *store.Store
 }
 
 // start brings a stack up, for one test or for all.
@@ -72,7 +82,29 @@ func start(options devstack.Options) (*world, error) {
 		return nil, fmt.Errorf("%w\n%s", err, w.logs)
 	}
 	w.Stack = stack
+	if err := w.openStore(ctx); err != nil {
+		return nil, errors.Join(err, stack.Stop())
+	}
 	return w, nil
+}
+
+// openStore opens the stack's database, also anew when it was away.
+func (w *world) openStore(ctx context.Context) error {
+	if w.store != nil {
+		w.store.Close()
+	}
+	keyset := ""
+	for _, entry := range w.Env() {
+		if file, ok := strings.CutPrefix(entry, "DEBRIEF_KEYSET_FILE="); ok {
+			keyset = file
+		}
+	}
+	v, err := vault.Load(keyset, "")
+	if err != nil {
+		return err
+	}
+	w.store, err = store.Open(ctx, store.Options{URL: w.DatabaseURL(), Vault: v, Name: "e2e", MaxConnections: 8})
+	return err
 }
 
 // shared is the stack that most tests use side by side, each with an
@@ -86,6 +118,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	code := m.Run()
+	shared.store.Close()
 	if err := shared.Stop(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
@@ -102,6 +135,7 @@ func own(t *testing.T, options devstack.Options) *world {
 		if t.Failed() {
 			t.Log(w.logs)
 		}
+		w.store.Close()
 		require.NoError(t, w.Stop())
 	})
 	return w
@@ -113,19 +147,46 @@ var hubs atomic.Int64
 func (w *world) scene(t *testing.T) *scene {
 	t.Helper()
 	sc := w.unconnected(t)
-	require.NoError(t, sc.Connect(sc.ctx))
+	sc.connect()
 	return sc
+}
+
+// connect connects HubSpot in a browser's stead.
+func (sc *scene) connect() {
+	sc.t.Helper()
+	apps, err := sc.world.store.Apps(sc.ctx, sc.org)
+	require.NoError(sc.t, err)
+	service := connections.New(sc.world.store, connections.Options{PublicURL: sc.world.PublicURL()})
+	login, err := service.BeginLogin(sc.ctx, sc.org, apps[0].ID, "hubspot", store.Operator)
+	require.NoError(sc.t, err)
+	require.NoError(sc.t, sc.Follow(sc.ctx, login.URL))
 }
 
 func (w *world) unconnected(t *testing.T) *scene {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
 	t.Cleanup(cancel)
-	made, err := w.NewScene(ctx, "org-"+uuid.NewString()[:8], 5_000_000+hubs.Add(1))
+	made := &devstack.Scene{Organization: "org-" + uuid.NewString()[:8], HubID: 5_000_000 + hubs.Add(1), ZoomSecret: uuid.NewString()}
+	made.On(w.Stack)
+	require.NoError(t, devstack.AddAccount(w.Simulator, made.HubID))
+	o, err := w.store.CreateOrganization(ctx, made.Organization, []string{"brightwater.example"}, store.Settings{}, store.Operator)
 	require.NoError(t, err)
-	sc := &scene{Scene: made, t: t, ctx: ctx, world: w}
-	sc.run("tools", "preset", "recommended")
-	return sc
+	_, err = w.store.CreateApp(ctx, store.App{OrganizationID: o.ID, Name: "hubspot", Level: store.AccountLevel, ClientID: devstack.ClientID}, devstack.ClientSecret, store.Operator)
+	require.NoError(t, err)
+	made.SourceSecret, err = webhooks.NewStandardSecret()
+	require.NoError(t, err)
+	source := func(platform, secret string) string {
+		made, err := w.store.CreateSource(ctx, store.NewSource{OrganizationID: &o.ID, Platform: platform, Name: platform, Secrets: []store.Secret{store.Secret(secret)}}, store.Operator)
+		require.NoError(t, err)
+		return w.PublicURL() + "/webhooks/" + made.ID.String()
+	}
+	made.SourceURL, made.ZoomURL = source("debrief", made.SourceSecret), source("zoom", made.ZoomSecret)
+	for _, preset := range policy.Presets() {
+		if preset.Name == "recommended" {
+			require.NoError(t, w.store.ApplyPreset(ctx, o.ID, preset.Permissions, store.Operator))
+		}
+	}
+	return &scene{Scene: made, t: t, ctx: ctx, world: w, org: o.ID}
 }
 
 // scene is an organization under test.
@@ -135,6 +196,28 @@ type scene struct {
 	t     *testing.T
 	ctx   context.Context //nolint:containedctx // a test's
 	world *world
+	org   uuid.UUID
+}
+
+// FollowUps lists the organization's follow-ups with their actions.
+func (sc *scene) FollowUps(ctx context.Context) ([]devstack.FollowUp, error) {
+	list, err := sc.world.store.FollowUps(ctx, sc.org, 50)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]devstack.FollowUp, len(list))
+	for i, f := range list {
+		all[i] = devstack.FollowUp{FollowUp: f, WorkflowID: workflows.FollowUpID(f.MeetingID)}
+		if all[i].Actions, err = sc.world.store.ActionsOf(ctx, sc.org, f.MeetingID); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// Approvals lists the organization's questions in that state, or "all".
+func (sc *scene) Approvals(ctx context.Context, state string) ([]store.Approval, error) {
+	return sc.world.store.Approvals(ctx, sc.org, store.ApprovalFilter{State: store.ApprovalState(strings.TrimPrefix(state, "all")), Limit: 500})
 }
 
 func (sc *scene) run(args ...string) string {
@@ -148,7 +231,7 @@ func (sc *scene) run(args ...string) string {
 // something; it looks until it sees it, or a deadline.
 func (sc *scene) eventually(what string, check func() bool) {
 	sc.t.Helper()
-	deadline := time.Now().Add(60 * time.Second)
+	deadline := time.Now().Add(3 * time.Minute) // these machines are slow at times
 	tick := time.NewTicker(150 * time.Millisecond)
 	defer tick.Stop()
 	for !check() {
