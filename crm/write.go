@@ -147,10 +147,15 @@ func (w *writer) end(ctx context.Context, end store.WriteEnd) (WriteResult, erro
 	ctx, cancel := completing(ctx)
 	defer cancel()
 	a, err := w.gate.store.EndWrite(ctx, end)
-	if err != nil {
+	switch {
+	case err != nil:
 		return WriteResult{}, err
+	case !a.State.Settled() && a.State != store.ActionUnknown && a.State != end.State:
+		// Another attempt holds it: what this one found out, that one will, too.
+		return WriteResult{}, &RetryError{After: time.Second, Reason: "another attempt at it is under way"}
+	default:
+		return settled(a), nil
 	}
-	return settled(a), nil
 }
 
 // settle ends the action without a call of its own. If an earlier call is open,

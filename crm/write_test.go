@@ -223,6 +223,32 @@ func TestConcurrentAttempts(t *testing.T) {
 	}
 }
 
+// TestAdoptingWhatAnotherAttemptMakes: an attempt that finds the company which
+// another attempt of the same action has just created does not call the action
+// settled before that one did.
+func TestAdoptingWhatAnotherAttemptMakes(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.permit("company.create", "allow", "company.read", "allow")
+	id := b.plan(companyDraft())["company"].ID
+	var once sync.Once
+	b.wire.onRequest(func(r *http.Request) {
+		if !strings.HasSuffix(r.URL.Path, "/search") {
+			return
+		}
+		once.Do(func() {
+			begun, err := b.store.BeginWrite(b.ctx, id, store.WriteIntent{})
+			require.NoError(t, err)
+			require.Equal(t, store.WriteSend, begun.Step)
+			b.add("companies", begun.Properties)
+			b.sim.Advance(time.Minute) // into the search index
+		})
+	})
+	_, err := b.write(id)
+	requireRetry(t, err)
+	require.Equal(t, store.ActionWriting, b.action(id).State)
+}
+
 func requireAllCompleted(t *testing.T, b *bundle) {
 	t.Helper()
 	for _, c := range b.calls() {
