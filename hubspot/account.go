@@ -2,6 +2,7 @@ package hubspot
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -27,14 +28,13 @@ type ownerJSON struct {
 	FirstName lenient `json:"firstName"`
 	LastName  lenient `json:"lastName"`
 	UserID    lenient `json:"userId"`
-	Archived  bool    `json:"archived"`
+	Archived  flag    `json:"archived"`
 }
 
 func (o ownerJSON) owner() Owner {
-	user, _ := strconv.ParseInt(string(o.UserID), 10, 64)
 	return Owner{
 		ID: string(o.ID), Email: string(o.Email), Type: string(o.Type),
-		FirstName: string(o.FirstName), LastName: string(o.LastName), UserID: user, Archived: o.Archived,
+		FirstName: string(o.FirstName), LastName: string(o.LastName), UserID: o.UserID.int64(), Archived: bool(o.Archived),
 	}
 }
 
@@ -54,6 +54,8 @@ type OwnersPage struct {
 	After string
 }
 
+func (p OwnersPage) next() string { return p.After }
+
 // Owners lists owners, one page per call.
 func (c *Client) Owners(ctx context.Context, in OwnersQuery) (OwnersPage, error) {
 	q := url.Values{}
@@ -64,14 +66,11 @@ func (c *Client) Owners(ctx context.Context, in OwnersQuery) (OwnersPage, error)
 		q.Set("archived", "true")
 	}
 	addPage(q, in.After, in.Limit)
-	var out struct {
-		Results []ownerJSON `json:"results"`
-		Paging  paging      `json:"paging"`
-	}
+	var out list[ownerJSON]
 	if err := c.do(ctx, call{method: http.MethodGet, endpoint: "/crm/owners/" + APIVersion, query: q}, &out); err != nil {
 		return OwnersPage{}, err
 	}
-	page := OwnersPage{After: string(out.Paging.Next.After)}
+	page := OwnersPage{After: out.Paging.after()}
 	for _, o := range out.Results {
 		page.Owners = append(page.Owners, o.owner())
 	}
@@ -80,8 +79,18 @@ func (c *Client) Owners(ctx context.Context, in OwnersQuery) (OwnersPage, error)
 
 // Owner reads one owner by owner ID.
 func (c *Client) Owner(ctx context.Context, id string) (Owner, error) {
+	return c.owner(ctx, id, nil)
+}
+
+// OwnerOfUser reads the owner that a user is, such as the one who connected
+// the app ([Token.UserID]).
+func (c *Client) OwnerOfUser(ctx context.Context, userID int64) (Owner, error) {
+	return c.owner(ctx, strconv.FormatInt(userID, 10), url.Values{"idProperty": {"userId"}})
+}
+
+func (c *Client) owner(ctx context.Context, id string, q url.Values) (Owner, error) {
 	var out ownerJSON
-	err := c.do(ctx, call{method: http.MethodGet, endpoint: "/crm/owners/" + APIVersion + "/{ownerId}", args: []string{id}}, &out)
+	err := c.do(ctx, call{method: http.MethodGet, endpoint: "/crm/owners/" + APIVersion + "/{ownerId}", args: []string{id}, query: q}, &out)
 	return out.owner(), err
 }
 
@@ -102,7 +111,26 @@ type Stage struct {
 	Archived     bool   `json:"archived"`
 	// Metadata values are strings: "isClosed", and "probability" for deals
 	// (0.0 is lost, 1.0 is won) or "ticketState" for tickets.
-	Metadata map[string]string `json:"metadata"`
+	Metadata StageMetadata `json:"metadata"`
+}
+
+// StageMetadata are a stage's settings: strings, whatever HubSpot sends.
+type StageMetadata map[string]string
+
+// UnmarshalJSON reads values of any kind.
+func (m *StageMetadata) UnmarshalJSON(raw []byte) error {
+	var fields map[string]lenient
+	if err := json.Unmarshal(raw, &fields); err != nil {
+		return err
+	}
+	*m = nil
+	for name, value := range fields {
+		if *m == nil {
+			*m = StageMetadata{}
+		}
+		(*m)[name] = string(value)
+	}
+	return nil
 }
 
 // Closed says that a deal or ticket in this stage is done.
@@ -120,9 +148,7 @@ func (c *Client) Pipelines(ctx context.Context, objectType string) ([]Pipeline, 
 	if err := checkType(objectType); err != nil {
 		return nil, err
 	}
-	var out struct {
-		Results []Pipeline `json:"results"`
-	}
+	var out list[Pipeline]
 	err := c.do(ctx, call{method: http.MethodGet, endpoint: "/crm/pipelines/" + APIVersion + "/" + url.PathEscape(objectType)}, &out)
 	return out.Results, err
 }
@@ -165,21 +191,84 @@ func (c *Client) Properties(ctx context.Context, objectType string) ([]Property,
 	if err := checkType(objectType); err != nil {
 		return nil, err
 	}
-	var out struct {
-		Results []Property `json:"results"`
-	}
-	err := c.do(ctx, call{method: http.MethodGet, endpoint: "/crm/properties/" + APIVersion + "/" + url.PathEscape(objectType)}, &out)
+	var out list[Property]
+	err := c.do(ctx, call{method: http.MethodGet, endpoint: properties(objectType, "")}, &out)
 	return out.Results, err
 }
 
+// Property reads one property.
+func (c *Client) Property(ctx context.Context, objectType, name string) (Property, error) {
+	if err := checkType(objectType); err != nil {
+		return Property{}, err
+	}
+	var out Property
+	err := c.do(ctx, call{method: http.MethodGet, endpoint: properties(objectType, "/{name}"), args: []string{name}}, &out)
+	return out, err
+}
+
 // CreateProperty adds a property to an object type. It needs the scope
-// crm.schemas.{type}.write. A name that exists is an [ErrConflict].
+// crm.schemas.{type}.write. A name that exists is an [ErrConflict]; one that
+// was archived comes back. Reads may not show it for a second.
 func (c *Client) CreateProperty(ctx context.Context, objectType string, p Property) (Property, error) {
 	if err := checkType(objectType); err != nil {
 		return Property{}, err
 	}
 	var out Property
-	err := c.do(ctx, call{method: http.MethodPost, endpoint: "/crm/properties/" + APIVersion + "/" + url.PathEscape(objectType), body: p, write: true}, &out)
+	err := c.do(ctx, call{method: http.MethodPost, endpoint: properties(objectType, ""), body: p, write: true}, &out)
+	return out, err
+}
+
+// PropertyGroup is a heading under which properties are shown.
+type PropertyGroup struct {
+	Name  string `json:"name"`
+	Label string `json:"label"`
+}
+
+// CreatePropertyGroup adds a group, for properties to be created in. A name
+// that exists is an [ErrConflict]. Scope as [Client.CreateProperty].
+func (c *Client) CreatePropertyGroup(ctx context.Context, objectType string, g PropertyGroup) error {
+	if err := checkType(objectType); err != nil {
+		return err
+	}
+	return c.do(ctx, call{method: http.MethodPost, endpoint: properties(objectType, "/groups"), body: g, write: true}, nil)
+}
+
+func properties(objectType, rest string) string {
+	return "/crm/properties/" + APIVersion + "/" + url.PathEscape(objectType) + rest
+}
+
+// Schema describes a custom object type.
+type Schema struct {
+	// ObjectTypeID, such as "2-123", and FullyQualifiedName, such as
+	// "p991_cars", serve as object types in every call.
+	ObjectTypeID       string `json:"objectTypeId"`
+	FullyQualifiedName string `json:"fullyQualifiedName"`
+	Name               string `json:"name"`
+	Labels             struct {
+		Singular string `json:"singular"`
+		Plural   string `json:"plural"`
+	} `json:"labels"`
+	PrimaryDisplayProperty string     `json:"primaryDisplayProperty"`
+	RequiredProperties     []string   `json:"requiredProperties"`
+	SearchableProperties   []string   `json:"searchableProperties"`
+	Properties             []Property `json:"properties"`
+	Archived               bool       `json:"archived"`
+}
+
+const schemas = "/crm-object-schemas/" + APIVersion + "/schemas"
+
+// Schemas lists the custom object types that the account has. It needs the
+// scope crm.schemas.custom.read.
+func (c *Client) Schemas(ctx context.Context) ([]Schema, error) {
+	var out list[Schema]
+	err := c.do(ctx, call{method: http.MethodGet, endpoint: schemas}, &out)
+	return out.Results, err
+}
+
+// Schema reads one object type by its type ID or fully qualified name.
+func (c *Client) Schema(ctx context.Context, objectType string) (Schema, error) {
+	var out Schema
+	err := c.do(ctx, call{method: http.MethodGet, endpoint: schemas + "/{type}", args: []string{objectType}}, &out)
 	return out, err
 }
 
@@ -215,6 +304,5 @@ func (c *Client) AccountDetails(ctx context.Context) (Account, error) {
 // grants end, its webhooks stop, and HubSpot mails the account's admins
 // (developers.hubspot.com, "App uninstalls").
 func (c *Client) Uninstall(ctx context.Context) error {
-	err := c.do(ctx, call{method: http.MethodDelete, endpoint: "/appinstalls/" + APIVersion + "/external-install", write: true}, nil)
-	return err
+	return c.do(ctx, call{method: http.MethodDelete, endpoint: "/appinstalls/" + APIVersion + "/external-install", write: true}, nil)
 }

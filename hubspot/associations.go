@@ -68,6 +68,22 @@ func AssociationTypeID(from, to string) (int, bool) {
 	return id, ok
 }
 
+// primary are the type IDs that make a company the primary one.
+var primary = map[string]map[string]int{
+	Contacts:  {Companies: 1},
+	Companies: {Contacts: 2, Deals: 6, Tickets: 25},
+	Deals:     {Companies: 5},
+	Tickets:   {Companies: 26},
+}
+
+// PrimaryAssociationTypeID is the type that marks a record's primary company,
+// by which a link that was read is told from a plain one. Write it only to
+// replace the primary company: see [AssociationTypeID].
+func PrimaryAssociationTypeID(from, to string) (int, bool) {
+	id, ok := primary[typeName(from)][typeName(to)]
+	return id, ok
+}
+
 func typeName(t string) string {
 	for name, id := range typeIDs {
 		if id == t {
@@ -92,12 +108,19 @@ type AssociationLabel struct {
 }
 
 type associatedJSON struct {
-	ToObjectID lenient `json:"toObjectId"`
-	Types      []struct {
-		Category lenient `json:"category"`
-		TypeID   lenient `json:"typeId"`
-		Label    lenient `json:"label"`
-	} `json:"associationTypes"`
+	ToObjectID lenient     `json:"toObjectId"`
+	Types      []labelJSON `json:"associationTypes"`
+}
+
+type labelJSON struct {
+	Category lenient `json:"category"`
+	TypeID   lenient `json:"typeId"`
+	Label    lenient `json:"label"`
+}
+
+func (l labelJSON) label() AssociationLabel {
+	id, _ := strconv.Atoi(string(l.TypeID))
+	return AssociationLabel{Category: string(l.Category), TypeID: id, Label: string(l.Label)}
 }
 
 func associated(list []associatedJSON) []AssociatedRecord {
@@ -108,8 +131,7 @@ func associated(list []associatedJSON) []AssociatedRecord {
 		}
 		r := AssociatedRecord{ID: string(one.ToObjectID)}
 		for _, t := range one.Types {
-			id, _ := strconv.Atoi(string(t.TypeID))
-			r.Types = append(r.Types, AssociationLabel{Category: string(t.Category), TypeID: id, Label: string(t.Label)})
+			r.Types = append(r.Types, t.label())
 		}
 		out = append(out, r)
 	}
@@ -123,6 +145,8 @@ type AssociationPage struct {
 	After string
 }
 
+func (p AssociationPage) next() string { return p.After }
+
 // ListAssociations reads one page of up to 500 of a record's associations to
 // one object type; after is empty for the first.
 func (c *Client) ListAssociations(ctx context.Context, fromType, fromID, toType, after string) (AssociationPage, error) {
@@ -131,15 +155,12 @@ func (c *Client) ListAssociations(ctx context.Context, fromType, fromID, toType,
 	}
 	q := url.Values{}
 	addPage(q, after, 500)
-	var out struct {
-		Results []associatedJSON `json:"results"`
-		Paging  paging           `json:"paging"`
-	}
+	var out list[associatedJSON]
 	err := c.do(ctx, call{
 		method: http.MethodGet, endpoint: objects(fromType, "/{id}/associations/"+url.PathEscape(toType)),
 		args: []string{fromID}, query: q,
 	}, &out)
-	return AssociationPage{Records: associated(out.Results), After: string(out.Paging.Next.After)}, err
+	return AssociationPage{Records: associated(out.Results), After: out.Paging.after()}, err
 }
 
 // AssociationsRead is what a batch read of associations found, by the ID of
@@ -155,8 +176,8 @@ type AssociationsRead struct {
 }
 
 // BatchReadAssociations reads the associations of up to
-// [MaxAssociationReads] records to one object type. It does not count against
-// the ten-second limit.
+// [MaxAssociationReads] records to one object type. Like every batch of
+// associations it counts against the [AssociationBucket].
 func (c *Client) BatchReadAssociations(ctx context.Context, fromType, toType string, fromIDs []string) (AssociationsRead, error) {
 	if err := checkTypes(fromType, toType); err != nil {
 		return AssociationsRead{}, err
@@ -165,31 +186,27 @@ func (c *Client) BatchReadAssociations(ctx context.Context, fromType, toType str
 		return AssociationsRead{}, err
 	}
 	endpoint := associations(fromType, toType, "/batch/read")
-	var out struct {
-		Results []struct {
-			From struct {
-				ID lenient `json:"id"`
-			} `json:"from"`
-			To     []associatedJSON `json:"to"`
-			Paging paging           `json:"paging"`
-		} `json:"results"`
-		Errors []errorBody `json:"errors"`
-	}
-	if err := c.do(ctx, call{method: http.MethodPost, endpoint: endpoint, body: inputs[idJSON]{ids(fromIDs)}}, &out); err != nil {
+	var out list[struct {
+		From struct {
+			ID lenient `json:"id"`
+		} `json:"from"`
+		To     []associatedJSON `json:"to"`
+		Paging paging           `json:"paging"`
+	}]
+	read := call{method: http.MethodPost, endpoint: endpoint, body: inputs[idJSON]{ids(fromIDs)}, bucket: AssociationBucket}
+	if err := c.do(ctx, read, &out); err != nil {
 		return AssociationsRead{}, err
 	}
-	read := AssociationsRead{Records: map[string][]AssociatedRecord{}, After: map[string]string{}}
+	found := AssociationsRead{Records: map[string][]AssociatedRecord{}, After: map[string]string{}}
 	for _, r := range out.Results {
 		id := string(r.From.ID)
-		read.Records[id] = append(read.Records[id], associated(r.To)...)
-		if after := string(r.Paging.Next.After); after != "" {
-			read.After[id] = after
+		found.Records[id] = append(found.Records[id], associated(r.To)...)
+		if after := r.Paging.after(); after != "" {
+			found.After[id] = after
 		}
 	}
-	for _, body := range out.Errors {
-		read.Errors = append(read.Errors, itemError(body, endpoint, false))
-	}
-	return read, nil
+	found.Errors = itemErrors(out.Errors, endpoint, false)
+	return found, nil
 }
 
 // AssociateDefault links two records plainly. Doing it again changes nothing.
@@ -197,11 +214,10 @@ func (c *Client) AssociateDefault(ctx context.Context, fromType, fromID, toType,
 	if err := checkTypes(fromType, toType); err != nil {
 		return err
 	}
-	err := c.do(ctx, call{
+	return c.do(ctx, call{
 		method: http.MethodPut, endpoint: objects(fromType, "/{id}/associations/default/"+url.PathEscape(toType)+"/{toId}"),
 		args: []string{fromID, toID}, write: true,
 	}, nil)
-	return err
 }
 
 // Associate links two records with these types. It replaces the labels that
@@ -210,11 +226,10 @@ func (c *Client) Associate(ctx context.Context, fromType, fromID, toType, toID s
 	if err := checkTypes(fromType, toType); err != nil {
 		return err
 	}
-	err := c.do(ctx, call{
+	return c.do(ctx, call{
 		method: http.MethodPut, endpoint: objects(fromType, "/{id}/associations/"+url.PathEscape(toType)+"/{toId}"),
 		args: []string{fromID, toID}, body: typesJSON(types), write: true,
 	}, nil)
-	return err
 }
 
 // Disassociate removes every link between two records.
@@ -222,69 +237,106 @@ func (c *Client) Disassociate(ctx context.Context, fromType, fromID, toType, toI
 	if err := checkTypes(fromType, toType); err != nil {
 		return err
 	}
-	err := c.do(ctx, call{
+	return c.do(ctx, call{
 		method: http.MethodDelete, endpoint: objects(fromType, "/{id}/associations/"+url.PathEscape(toType)+"/{toId}"),
 		args: []string{fromID, toID}, write: true,
 	}, nil)
-	return err
 }
 
-// Pair is the two ends of an association.
-type Pair struct{ FromID, ToID string }
+// Pair is the two ends of an association. Types serve
+// [Client.BatchAssociate] alone.
+type Pair struct {
+	FromID, ToID string
+	Types        []AssociationType
+}
 
-// BatchAssociateDefault links up to [MaxAssociationWrites] pairs plainly.
+// BatchAssociateDefault links up to [MaxAssociationWrites] pairs plainly. The
+// errors are of pairs that could not be linked while the others were.
 func (c *Client) BatchAssociateDefault(ctx context.Context, fromType, toType string, pairs []Pair) ([]ItemError, error) {
-	if err := checkTypes(fromType, toType); err != nil {
+	return c.batchPairs(ctx, fromType, toType, "/batch/associate/default", pairs, func(p Pair) pairJSON {
+		return pairJSON{From: idJSON{p.FromID}, To: idJSON{p.ToID}}
+	})
+}
+
+// BatchAssociate links up to [MaxAssociationWrites] pairs with the types of
+// each, otherwise like [Client.BatchAssociateDefault].
+func (c *Client) BatchAssociate(ctx context.Context, fromType, toType string, pairs []Pair) ([]ItemError, error) {
+	return c.batchPairs(ctx, fromType, toType, "/batch/create", pairs, func(p Pair) pairJSON {
+		return pairJSON{From: idJSON{p.FromID}, To: idJSON{p.ToID}, Types: typesJSON(p.Types)}
+	})
+}
+
+// BatchDisassociate removes every link between the ends of each of up to
+// [MaxAssociationWrites] pairs.
+func (c *Client) BatchDisassociate(ctx context.Context, fromType, toType string, pairs []Pair) ([]ItemError, error) {
+	return c.batchPairs(ctx, fromType, toType, "/batch/archive", pairs, func(p Pair) pairJSON {
+		return pairJSON{From: idJSON{p.FromID}, To: []idJSON{{p.ToID}}}
+	})
+}
+
+type pairJSON struct {
+	From idJSON `json:"from"`
+	// To is an ID, or a list of them where links are removed.
+	To    any        `json:"to"`
+	Types []typeJSON `json:"types,omitempty"`
+}
+
+func (c *Client) batchPairs(ctx context.Context, from, to, operation string, pairs []Pair, encode func(Pair) pairJSON) ([]ItemError, error) {
+	if err := checkTypes(from, to); err != nil {
 		return nil, err
 	}
 	if err := checkBatch(len(pairs), MaxAssociationWrites); err != nil {
 		return nil, err
 	}
-	type pairJSON struct {
-		From idJSON `json:"from"`
-		To   idJSON `json:"to"`
-	}
 	body := inputs[pairJSON]{}
 	for _, p := range pairs {
-		body.Inputs = append(body.Inputs, pairJSON{idJSON{p.FromID}, idJSON{p.ToID}})
+		body.Inputs = append(body.Inputs, encode(p))
 	}
-	endpoint := associations(fromType, toType, "/batch/associate/default")
+	endpoint := associations(from, to, operation)
 	var out struct {
 		Errors []errorBody `json:"errors"`
 	}
-	if err := c.do(ctx, call{method: http.MethodPost, endpoint: endpoint, body: body, write: true}, &out); err != nil {
+	write := call{method: http.MethodPost, endpoint: endpoint, body: body, write: true, bucket: AssociationBucket, mayBeEmpty: true}
+	if err := c.do(ctx, write, &out); err != nil {
 		return nil, err
 	}
-	var failed []ItemError
-	for _, e := range out.Errors {
-		failed = append(failed, itemError(e, endpoint, true))
-	}
-	return failed, nil
+	return itemErrors(out.Errors, endpoint, true), nil
 }
 
 // AssociationLabels lists the types of links that the account has between two
 // object types.
 func (c *Client) AssociationLabels(ctx context.Context, fromType, toType string) ([]AssociationLabel, error) {
-	if err := checkTypes(fromType, toType); err != nil {
+	return c.labels(ctx, fromType, toType, call{method: http.MethodGet})
+}
+
+// CreateAssociationLabel adds a label, such as "Champion", to the links between
+// two object types. name is its name for programs; inverse is how the link
+// reads from the other side, if not the same. The types in both directions
+// come back. How many labels a pair of types may have depends on the account.
+func (c *Client) CreateAssociationLabel(ctx context.Context, fromType, toType, name, label, inverse string) ([]AssociationLabel, error) {
+	body := map[string]string{"name": name, "label": label}
+	if inverse != "" {
+		body["inverseLabel"] = inverse
+	}
+	return c.labels(ctx, fromType, toType, call{method: http.MethodPost, body: body, write: true})
+}
+
+func (c *Client) labels(ctx context.Context, from, to string, r call) ([]AssociationLabel, error) {
+	if err := checkTypes(from, to); err != nil {
 		return nil, err
 	}
-	var out struct {
-		Results []struct {
-			Category lenient `json:"category"`
-			TypeID   lenient `json:"typeId"`
-			Label    lenient `json:"label"`
-		} `json:"results"`
-	}
-	if err := c.do(ctx, call{method: http.MethodGet, endpoint: associations(fromType, toType, "/labels")}, &out); err != nil {
+	r.endpoint = associations(from, to, "/labels")
+	var out list[labelJSON]
+	if err := c.do(ctx, r, &out); err != nil {
 		return nil, err
 	}
 	var labels []AssociationLabel
 	for _, l := range out.Results {
-		id, err := strconv.Atoi(string(l.TypeID))
-		if err != nil {
-			return nil, fmt.Errorf("hubspot: reading the association labels of %s and %s: a type without an ID", fromType, toType)
+		label := l.label()
+		if label.TypeID == 0 {
+			return nil, fmt.Errorf("hubspot: the association types of %s and %s: one has no ID", from, to)
 		}
-		labels = append(labels, AssociationLabel{Category: string(l.Category), TypeID: id, Label: string(l.Label)})
+		labels = append(labels, label)
 	}
 	return labels, nil
 }

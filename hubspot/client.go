@@ -9,9 +9,11 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptrace"
+	"net/textproto"
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -44,18 +46,55 @@ type Options struct {
 	Timeout time.Duration
 	// MaxResponseBytes bounds the body of one answer. Default: 32 MiB.
 	MaxResponseBytes int64
-	// OnResponse, if set, is told of every call when it is over, on the
-	// caller's goroutine and with the call's context. It holds no ID, no
-	// body and no token, and may be logged.
+	// OnRequest, if set, is asked before every call, on the caller's goroutine
+	// and with the call's context, which is how it knows whose call it is. An
+	// error keeps the call from being sent, and is what the call returns,
+	// wrapped: a limiter says so that the time has not come.
+	OnRequest func(context.Context, RequestInfo) error
+	// OnResponse, if set, is told of every call when it is over, likewise. It
+	// is not called for what OnRequest refused.
 	OnResponse func(context.Context, ResponseInfo)
 }
 
-// ResponseInfo tells about one call that is over.
-type ResponseInfo struct {
+// Bucket is the budget that a call counts against (developers.hubspot.com,
+// "API usage guidelines", and the rate-limit exemptions of HubSpot's API
+// descriptions). Everything but the journal counts against the day's as well.
+type Bucket string
+
+const (
+	// BurstBucket: so many requests in ten seconds, by account and app; its
+	// state is in the answers' headers.
+	BurstBucket Bucket = "burst"
+	// SearchBucket: five searches a second and account, all apps together.
+	// Answers carry no headers.
+	SearchBucket Bucket = "search"
+	// AssociationBucket: batches of associations have a burst and a day of
+	// their own.
+	AssociationBucket Bucket = "association"
+	// JournalBucket: the webhooks journal counts by app, not by account.
+	JournalBucket Bucket = "journal"
+	// NoBucket: the files of the journal, which HubSpot's storage serves, and
+	// the token endpoints.
+	NoBucket Bucket = "none"
+)
+
+// RequestInfo tells about one call. It holds no ID, no value and no token: it
+// may be logged, and be the name of a span.
+type RequestInfo struct {
 	Method string
 	// Endpoint is the path with placeholders for IDs, such as
 	// "/crm/objects/2026-09/contacts/{id}".
 	Endpoint string
+	// Bucket is what the call counts against.
+	Bucket Bucket
+	// Write says that the call changes something at HubSpot. Method does not:
+	// searches and batch reads are POSTs.
+	Write bool
+}
+
+// ResponseInfo tells about one call that is over. It may be logged.
+type ResponseInfo struct {
+	RequestInfo
 	// StatusCode is 0 if no answer came.
 	StatusCode int
 	// RateLimit is what the answer said of the account's limits.
@@ -63,6 +102,10 @@ type ResponseInfo struct {
 	// CorrelationID names the call at HubSpot's support; may be empty.
 	CorrelationID string
 	Duration      time.Duration
+	// Err is what the call returns, nil if it went well: errors.As finds the
+	// [*Error] with its PolicyName, [RetryDelay] the wait that it asks for.
+	// Its text may be logged; the Message of an [*Error] may not.
+	Err error
 }
 
 // RateLimit is what an answer's X-HubSpot-RateLimit headers said. Search
@@ -84,6 +127,7 @@ type Client struct {
 	baseURL          string
 	http             *http.Client
 	maxResponseBytes int64
+	onRequest        func(context.Context, RequestInfo) error
 	onResponse       func(context.Context, ResponseInfo)
 	// token is a func because fmt prints the unexported fields of a struct
 	// without asking them, and prints a func as an address.
@@ -102,6 +146,7 @@ func New(o Options) *Client {
 		baseURL:          strings.TrimRight(o.BaseURL, "/"),
 		http:             safeHTTPClient(o.HTTPClient, o.Timeout),
 		maxResponseBytes: o.MaxResponseBytes,
+		onRequest:        o.OnRequest,
 		onResponse:       o.OnResponse,
 	}
 }
@@ -143,9 +188,20 @@ type call struct {
 	args     []string
 	query    url.Values
 	body     any
-	// write says that the call changes something at HubSpot. POST alone does
-	// not say it: searches and batch reads are POSTs.
+	// write says that the call changes something at HubSpot.
 	write bool
+	// bucket is [BurstBucket] if empty.
+	bucket Bucket
+	// mayBeEmpty takes 204 for an answer that has nothing to tell. Elsewhere
+	// it is none: a create without a record is not known to have happened.
+	mayBeEmpty bool
+}
+
+func (r call) info() RequestInfo {
+	if r.bucket == "" {
+		r.bucket = BurstBucket
+	}
+	return RequestInfo{Method: r.method, Endpoint: r.endpoint, Bucket: r.bucket, Write: r.write}
 }
 
 // path fills the placeholders. An empty argument is refused here: GET
@@ -190,10 +246,7 @@ func (c *Client) do(ctx context.Context, r call, out any) error {
 		body = bytes.NewReader(encoded)
 	}
 
-	// A request can only have reached HubSpot if a connection was had for it.
-	sent := false
-	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { sent = true }}
-	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, trace), r.method, target, body)
+	req, err := http.NewRequestWithContext(ctx, r.method, target, body)
 	if err != nil {
 		// url.Error would print the address, and an address may hold an e-mail.
 		return fmt.Errorf("hubspot: %s %s: the base URL is not usable", r.method, r.endpoint)
@@ -201,24 +254,50 @@ func (c *Client) do(ctx context.Context, r call, out any) error {
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	req.Header.Set("Accept", "application/json")
-	req.Header.Set("User-Agent", userAgent)
 	if c.token != nil {
 		req.Header.Set("Authorization", "Bearer "+c.token())
 	}
+	return c.send(req, r, out)
+}
 
-	info := ResponseInfo{Method: r.method, Endpoint: r.endpoint}
-	started := time.Now()
-	defer func() {
-		if c.onResponse != nil {
-			info.Duration = time.Since(started)
-			c.onResponse(ctx, info)
+// send makes the request that a call became.
+func (c *Client) send(req *http.Request, r call, out any) error {
+	ctx := req.Context()
+	info := ResponseInfo{RequestInfo: r.info()}
+	if c.onRequest != nil {
+		if err := c.onRequest(ctx, info.RequestInfo); err != nil {
+			return fmt.Errorf("hubspot: %s %s: not sent: %w", r.method, r.endpoint, err)
 		}
-	}()
+	}
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", userAgent)
+	started := time.Now()
+	err := c.receive(req, r, &info, out)
+	if c.onResponse != nil {
+		info.Duration, info.Err = time.Since(started), err
+		c.onResponse(ctx, info)
+	}
+	return err
+}
 
+// receive sends the request, reads its answer and decodes it.
+func (c *Client) receive(req *http.Request, r call, info *ResponseInfo, out any) error {
+	unusable := func(sent bool, cause error) error {
+		return &TransportError{Method: r.method, Endpoint: r.endpoint, StatusCode: info.StatusCode, Sent: sent, write: r.write, cause: withoutURL(cause)}
+	}
+	if err := req.Context().Err(); err != nil {
+		return unusable(false, err)
+	}
+	// A request has certainly not left if a connection was wanted and none was
+	// had. A transport that tells of neither leaves it open.
+	var wanted, had atomic.Bool
+	req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
+		GetConn: func(string) { wanted.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { had.Store(true) },
+	}))
 	res, err := c.http.Do(req)
 	if err != nil {
-		return &TransportError{Method: r.method, Endpoint: r.endpoint, Sent: sent, write: r.write, cause: withoutURL(err)}
+		return unusable(had.Load() || !wanted.Load(), err)
 	}
 	defer res.Body.Close()
 	info.StatusCode = res.StatusCode
@@ -226,26 +305,26 @@ func (c *Client) do(ctx context.Context, r call, out any) error {
 	info.CorrelationID = plainToken(res.Header.Get("X-HubSpot-Correlation-Id"))
 
 	raw, err := readBounded(res.Body, c.maxResponseBytes)
-	failed := res.StatusCode < 200 || res.StatusCode > 299
-	if failed {
+	if res.StatusCode < 200 || res.StatusCode > 299 {
 		// Whatever could be read of an error's body serves; the status decides.
 		e := decodeError(res.StatusCode, res.Header, raw)
 		e.Method, e.Endpoint, e.write = r.method, r.endpoint, r.write
-		if e.CorrelationID == "" {
-			e.CorrelationID = info.CorrelationID
+		if id := plainToken(e.CorrelationID); id != "" {
+			info.CorrelationID = id
 		} else {
-			info.CorrelationID = e.CorrelationID
+			e.CorrelationID = info.CorrelationID
 		}
 		return e
 	}
-	if err == nil && out != nil {
-		if err = json.Unmarshal(raw, out); err != nil {
-			// encoding/json quotes what it could not read: that is content.
-			err = fmt.Errorf("%d bytes that are not the JSON expected (%T)", len(raw), err)
-		}
+	switch {
+	case err != nil:
+		return unusable(true, err)
+	case out == nil, r.mayBeEmpty && res.StatusCode == http.StatusNoContent:
+		return nil
 	}
-	if err != nil {
-		return &TransportError{Method: r.method, Endpoint: r.endpoint, StatusCode: res.StatusCode, Sent: true, write: r.write, cause: withoutURL(err)}
+	if err := json.Unmarshal(raw, out); err != nil {
+		// encoding/json quotes what it could not read: that is content.
+		return unusable(true, fmt.Errorf("%d bytes that are not the JSON expected (%T)", len(raw), err))
 	}
 	return nil
 }
@@ -265,15 +344,33 @@ func readBounded(r io.Reader, limit int64) ([]byte, error) {
 	return raw, nil
 }
 
-// withoutURL takes the address out of a net/http error: it may hold an e-mail
-// address, as in GET /contacts/{email}?idProperty=email.
+// withoutURL takes out of a net/http error what may be private: the address,
+// which may hold an e-mail address, as in GET
+// /contacts/{email}?idProperty=email, and what it quotes of an answer that is
+// no HTTP.
 func withoutURL(err error) error {
 	var ue *url.Error
 	if errors.As(err, &ue) {
-		return ue.Err
+		err = ue.Err
+	}
+	var malformed textproto.ProtocolError
+	if errors.As(err, &malformed) {
+		return &quietError{"a malformed header", err}
+	}
+	if before, _, quoted := strings.Cut(err.Error(), `"`); quoted {
+		return &quietError{strings.TrimSpace(before), err}
 	}
 	return err
 }
+
+// quietError is its cause with another text.
+type quietError struct {
+	text  string
+	cause error
+}
+
+func (e *quietError) Error() string { return e.text }
+func (e *quietError) Unwrap() error { return e.cause }
 
 func parseRateLimit(h http.Header) RateLimit {
 	number := func(name string) (int, bool) {

@@ -57,6 +57,21 @@ const (
 	serverWait = 3 * time.Second
 	// longestWait caps what a Retry-After may ask: 477's longest.
 	longestWait = 24 * time.Hour
+	// longestWindowWait caps what one may ask for a limit that counts by
+	// seconds. HubSpot does not document the header there, and counts it in
+	// milliseconds elsewhere: 10000 must not become three hours.
+	longestWindowWait = time.Minute
+)
+
+// Codes of a [PropertyError] for a record that lacks what the account's admin
+// requires. HubSpot enforces those rules on every write since version 2026-09
+// (developers.hubspot.com, "CRM API write validation enforcement").
+const (
+	// CodeMissingRequired: the property must have a value.
+	CodeMissingRequired = "MISSING_REQUIRED_PROPERTY"
+	// CodeMissingConditional: it must have one because of another's value,
+	// such as a reason once a deal is lost.
+	CodeMissingConditional = "MISSING_CONDITIONAL_REQUIRED_PROPERTY"
 )
 
 // Error is an answer of HubSpot that is not a success. Its text holds the
@@ -92,7 +107,9 @@ type Error struct {
 	write       bool
 }
 
-// PropertyError is one property that was refused. Message may hold the value.
+// PropertyError is one property that was refused. Code says why, such as
+// "PROPERTY_DOESNT_EXIST", "INVALID_OPTION" or [CodeMissingRequired]. Name is
+// empty if HubSpot gave a code and no property. Message may hold the value.
 type PropertyError struct{ Name, Code, Message string }
 
 // Error says what failed, without personal data.
@@ -241,6 +258,7 @@ func RetryDelay(err error) time.Duration {
 
 func waitFor(status int, policy string, asked time.Duration) time.Duration {
 	var wait time.Duration
+	longest := longestWait
 	switch {
 	case status == http.StatusLocked:
 		wait = lockedWait
@@ -249,9 +267,9 @@ func waitFor(status int, policy string, asked time.Duration) time.Duration {
 	case status == http.StatusTooManyRequests:
 		switch policy = strings.ToUpper(policy); {
 		case strings.HasPrefix(policy, "TEN_SECONDLY"):
-			wait = burstWait
+			wait, longest = burstWait, longestWindowWait
 		case strings.HasPrefix(policy, "SECONDLY"):
-			wait = searchWait
+			wait, longest = searchWait, longestWindowWait
 		case strings.HasPrefix(policy, "DAILY"):
 			wait = dailyWait
 		default:
@@ -263,13 +281,13 @@ func waitFor(status int, policy string, asked time.Duration) time.Duration {
 		return 0
 	}
 	if asked > 0 {
-		// A lock lasts its two seconds, whatever the header says.
-		if status == http.StatusLocked {
-			asked = max(asked, lockedWait)
-		}
 		wait = asked
 	}
-	return min(wait, longestWait)
+	if status == http.StatusLocked {
+		// A lock lasts its two seconds, whatever the header says.
+		wait = max(wait, lockedWait)
+	}
+	return min(wait, longest)
 }
 
 // parseRetryAfter reads a Retry-After header in seconds or as a date.
@@ -304,8 +322,26 @@ type errorBody struct {
 	SubCategory   lenient `json:"subCategory"`
 	ErrorType     lenient `json:"errorType"`
 	PolicyName    lenient `json:"policyName"`
+	Code          lenient `json:"code"`
 	Context       contexts
-	Errors        []errorDetail
+	Errors        details
+}
+
+// details is a list of errorDetail; what is none is dropped, one by one.
+type details []errorDetail
+
+func (d *details) UnmarshalJSON(raw []byte) error {
+	var list []json.RawMessage
+	if json.Unmarshal(raw, &list) != nil {
+		return nil //nolint:nilerr // dropped
+	}
+	for _, one := range list {
+		var detail errorDetail
+		if json.Unmarshal(one, &detail) == nil {
+			*d = append(*d, detail)
+		}
+	}
+	return nil
 }
 
 type errorDetail struct {
@@ -342,6 +378,21 @@ func (c *contexts) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
+// scopes are those of which a 403 wants one; older calls name the key
+// otherwise.
+func (c contexts) scopes() []string {
+	return append(append([]string(nil), c["requiredGranularScopes"]...), c["requiredScopes"]...)
+}
+
+// properties are the names under any of the keys seen.
+func (c contexts) properties() []string {
+	var names []string
+	for _, key := range []string{"propertyName", "propertyNames", "properties"} {
+		names = append(names, c[key]...)
+	}
+	return names
+}
+
 // lenient is a string that also reads a number or a bool as its text, and
 // anything else as empty: one field of another shape must not cost the rest.
 type lenient string
@@ -356,6 +407,25 @@ func (l *lenient) UnmarshalJSON(raw []byte) error {
 	if len(raw) > 0 && raw[0] != '{' && raw[0] != '[' && string(raw) != "null" {
 		*l = lenient(raw)
 	}
+	return nil
+}
+
+// int64 is 0 if the text is no whole number.
+func (l lenient) int64() int64 {
+	n, err := strconv.ParseInt(string(l), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// flag is a bool that also reads "true", and anything else as false.
+type flag bool
+
+func (f *flag) UnmarshalJSON(raw []byte) error {
+	var text lenient
+	_ = text.UnmarshalJSON(raw)
+	*f = text == "true"
 	return nil
 }
 
@@ -381,39 +451,58 @@ func (body errorBody) toError() *Error {
 		e.Category = string(body.ErrorType)
 	}
 	e.Properties = embeddedPropertyErrors(e.Message)
+	seen := map[PropertyError]bool{}
+	for _, p := range e.Properties {
+		seen[PropertyError{Name: p.Name, Code: p.Code}] = true
+	}
+	refuse := func(name, code, message string) {
+		if key := (PropertyError{Name: name, Code: code}); !seen[key] {
+			seen[key] = true
+			e.Properties = append(e.Properties, PropertyError{Name: name, Code: code, Message: message})
+		}
+	}
+	e.MissingScopes = body.Context.scopes()
 	for _, d := range body.Errors {
-		for _, key := range []string{"requiredGranularScopes", "requiredScopes"} {
-			e.MissingScopes = append(e.MissingScopes, d.Context[key]...)
-		}
-		code := string(d.Code)
-		if code == "CONFLICTING_UNIQUE_VALUE" {
-			e.uniqueValue = true
-		}
-		names := d.Context["propertyName"]
+		e.MissingScopes = append(e.MissingScopes, d.Context.scopes()...)
+		code, message := string(d.Code), string(d.Message)
+		e.uniqueValue = e.uniqueValue || code == "CONFLICTING_UNIQUE_VALUE"
+		names := d.Context.properties()
 		if len(names) == 0 && d.In != "" && code != "" {
 			names = []string{string(d.In)}
 		}
 		for _, name := range names {
-			if !hasProperty(e.Properties, name, code) {
-				e.Properties = append(e.Properties, PropertyError{Name: name, Code: code, Message: string(d.Message)})
-			}
+			refuse(name, code, message)
+		}
+		for _, p := range embeddedPropertyErrors(message) {
+			refuse(p.Name, p.Code, p.Message)
+			names = append(names, p.Name)
+		}
+		if len(names) == 0 && missingCode(code) {
+			refuse("", code, message)
 		}
 		if e.SubCategory == "" {
 			e.SubCategory = string(d.SubCategory)
 		}
-		e.noteExisting(string(d.Message))
+		e.noteExisting(message)
+	}
+	// Where the whole answer is about one rule, its code may stand in the place
+	// of a category: HubSpot's announcement shows the codes and no body.
+	for _, code := range []string{e.Category, e.SubCategory, string(body.Code)} {
+		if missingCode(code) && len(e.Properties) == 0 {
+			for _, name := range body.Context.properties() {
+				refuse(name, code, e.Message)
+			}
+			if len(e.Properties) == 0 {
+				refuse("", code, e.Message)
+			}
+		}
 	}
 	e.noteExisting(e.Message)
 	return e
 }
 
-func hasProperty(list []PropertyError, name, code string) bool {
-	for _, p := range list {
-		if p.Name == name && p.Code == code {
-			return true
-		}
-	}
-	return false
+func missingCode(code string) bool {
+	return code == CodeMissingRequired || code == CodeMissingConditional
 }
 
 var (

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/clientcredentials"
 )
 
 // DefaultAuthorizeURL is HubSpot's consent page.
@@ -28,10 +29,18 @@ type OAuth struct {
 	RedirectURL  string
 	// AuthorizeURL is the consent page. Default: [DefaultAuthorizeURL].
 	AuthorizeURL string
+	// HubID chooses the account on the consent page; 0 leaves it to the user.
+	HubID int64
+	// CodeVerifier is PKCE's secret (RFC 7636), the same for the authorization
+	// and the exchange; empty sends no challenge, which is what HubSpot documents
+	// for its apps.
+	CodeVerifier string
 	// BaseURL is the API's root. Default: [DefaultBaseURL].
 	BaseURL string
 	// HTTPClient is copied as Options.HTTPClient is.
 	HTTPClient *http.Client
+	// OnResponse is told of every call as Options.OnResponse is.
+	OnResponse func(context.Context, ResponseInfo)
 }
 
 // String names the app, without its secret.
@@ -85,12 +94,14 @@ func (o OAuth) config() *oauth2.Config {
 
 // AuthorizationURL is where to send the user's browser. scopes must hold every
 // scope that the app requires, optionalScopes those that the account may not
-// have. Spaces are written as %20, as HubSpot's own clients do. To choose the
-// account beforehand, set AuthorizeURL to …/oauth/{hubID}/authorize.
+// have. Spaces are written as %20, as HubSpot's own clients do.
 func (o OAuth) AuthorizationURL(state string, scopes, optionalScopes []string) string {
 	base := o.AuthorizeURL
 	if base == "" {
 		base = DefaultAuthorizeURL
+	}
+	if o.HubID != 0 {
+		base = strings.Replace(base, "/oauth/authorize", "/oauth/"+strconv.FormatInt(o.HubID, 10)+"/authorize", 1)
 	}
 	q := url.Values{
 		"client_id":    {o.ClientID},
@@ -100,6 +111,10 @@ func (o OAuth) AuthorizationURL(state string, scopes, optionalScopes []string) s
 	}
 	if len(optionalScopes) > 0 {
 		q.Set("optional_scope", strings.Join(optionalScopes, " "))
+	}
+	if o.CodeVerifier != "" {
+		q.Set("code_challenge", oauth2.S256ChallengeFromVerifier(o.CodeVerifier))
+		q.Set("code_challenge_method", "S256")
 	}
 	separator := "?"
 	if strings.Contains(base, "?") {
@@ -112,7 +127,11 @@ func (o OAuth) AuthorizationURL(state string, scopes, optionalScopes []string) s
 // Exchange trades the code of a callback for a token. A code works once, for
 // a short while.
 func (o OAuth) Exchange(ctx context.Context, code string) (Token, error) {
-	t, err := o.config().Exchange(o.withHTTP(ctx), code)
+	var options []oauth2.AuthCodeOption
+	if o.CodeVerifier != "" {
+		options = append(options, oauth2.VerifierOption(o.CodeVerifier))
+	}
+	t, err := o.config().Exchange(o.withHTTP(ctx), code, options...)
 	return o.token(t, err, "exchanging the code")
 }
 
@@ -123,8 +142,66 @@ func (o OAuth) Refresh(ctx context.Context, refreshToken string) (Token, error) 
 	return o.token(t, err, "refreshing the token")
 }
 
+// ClientCredentials gets a token of the app itself, which belongs to no
+// account, has no refresh token and serves the webhooks journal with the
+// scopes [JournalScopes].
+func (o OAuth) ClientCredentials(ctx context.Context, scopes []string) (Token, error) {
+	c := clientcredentials.Config{
+		ClientID: o.ClientID, ClientSecret: o.ClientSecret, TokenURL: o.tokenURL(), Scopes: scopes, AuthStyle: oauth2.AuthStyleInParams,
+	}
+	t, err := c.Token(o.withHTTP(ctx))
+	return o.token(t, err, "getting the app's own token")
+}
+
 func (o OAuth) withHTTP(ctx context.Context) context.Context {
-	return context.WithValue(ctx, oauth2.HTTPClient, safeHTTPClient(o.HTTPClient, 0))
+	return context.WithValue(ctx, oauth2.HTTPClient, o.http())
+}
+
+func (o OAuth) http() *http.Client {
+	h := safeHTTPClient(o.HTTPClient, 0)
+	if o.OnResponse != nil {
+		next := h.Transport
+		if next == nil {
+			next = http.DefaultTransport
+		}
+		h.Transport = observed{next, o.OnResponse}
+	}
+	return h
+}
+
+// observed tells of each call once its answer has begun: its body is x/oauth2's
+// to read.
+type observed struct {
+	next http.RoundTripper
+	tell func(context.Context, ResponseInfo)
+}
+
+func (o observed) RoundTrip(req *http.Request) (*http.Response, error) {
+	started := time.Now()
+	res, err := o.next.RoundTrip(req)
+	info := ResponseInfo{RequestInfo: RequestInfo{Method: req.Method, Endpoint: tokenPath(req.URL.Path), Bucket: NoBucket}}
+	info.Duration = time.Since(started)
+	switch {
+	case err != nil:
+		info.Err = withoutURL(err)
+	default:
+		info.StatusCode = res.StatusCode
+		info.RateLimit = parseRateLimit(res.Header)
+		info.CorrelationID = plainToken(res.Header.Get("X-HubSpot-Correlation-Id"))
+		if res.StatusCode < 200 || res.StatusCode > 299 {
+			info.Err = &OAuthError{StatusCode: res.StatusCode, RetryAfter: parseRetryAfter(res.Header.Get("Retry-After")), doing: "a call of the token endpoint"}
+		}
+	}
+	o.tell(req.Context(), info)
+	return res, err
+}
+
+// tokenPath is the endpoint without what a base URL may have in front.
+func tokenPath(path string) string {
+	if at := strings.Index(path, "/oauth/"); at > 0 {
+		return path[at:]
+	}
+	return path
 }
 
 func (o OAuth) token(t *oauth2.Token, err error, doing string) (Token, error) {
@@ -310,28 +387,33 @@ func (o OAuth) Introspect(ctx context.Context, token, kind string) (Introspectio
 		return Introspection{}, err
 	}
 	var body struct {
-		Active    bool     `json:"active"`
-		HubID     int64    `json:"hub_id"`
-		HubDomain string   `json:"hub_domain"`
-		UserID    int64    `json:"user_id"`
-		User      string   `json:"user"`
-		AppID     int64    `json:"app_id"`
-		ClientID  string   `json:"client_id"`
-		Scopes    []string `json:"scopes"`
+		Active    *bool     `json:"active"`
+		HubID     lenient   `json:"hub_id"`
+		HubDomain lenient   `json:"hub_domain"`
+		UserID    lenient   `json:"user_id"`
+		User      lenient   `json:"user"`
+		AppID     lenient   `json:"app_id"`
+		ClientID  lenient   `json:"client_id"`
+		Scopes    []lenient `json:"scopes"`
 		Signed    struct {
-			IsUserLevel bool `json:"isUserLevel"`
+			IsUserLevel flag `json:"isUserLevel"`
 		} `json:"signed_access_token"`
 	}
-	if json.Unmarshal(raw, &body) != nil {
+	if json.Unmarshal(raw, &body) != nil || body.Active == nil {
+		// An answer that does not say must not be taken for a dead token.
 		return Introspection{}, &OAuthError{doing: "introspecting a token", cause: errors.New("the answer is not the JSON expected")}
 	}
-	if !body.Active {
+	if !*body.Active {
 		return Introspection{}, nil
 	}
-	return Introspection{
-		Active: true, HubID: body.HubID, HubDomain: body.HubDomain, UserID: body.UserID, User: body.User,
-		AppID: body.AppID, ClientID: body.ClientID, Scopes: body.Scopes, UserLevel: body.Signed.IsUserLevel,
-	}, nil
+	out := Introspection{
+		Active: true, HubID: body.HubID.int64(), HubDomain: string(body.HubDomain), UserID: body.UserID.int64(), User: string(body.User),
+		AppID: body.AppID.int64(), ClientID: string(body.ClientID), UserLevel: bool(body.Signed.IsUserLevel),
+	}
+	for _, s := range body.Scopes {
+		out.Scopes = append(out.Scopes, string(s))
+	}
+	return out, nil
 }
 
 // Revoke ends a refresh token. Access tokens already issued go on working
@@ -353,7 +435,7 @@ func (o OAuth) post(ctx context.Context, path, token, kind, doing string) ([]byt
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", userAgent)
-	res, err := safeHTTPClient(o.HTTPClient, 0).Do(req)
+	res, err := o.http().Do(req)
 	if err != nil {
 		return nil, &OAuthError{doing: doing, cause: withoutURL(err)}
 	}

@@ -3,7 +3,9 @@ package hubspot
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"iter"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -80,7 +82,7 @@ type recordJSON struct {
 	} `json:"propertiesWithHistory"`
 	CreatedAt    lenient `json:"createdAt"`
 	UpdatedAt    lenient `json:"updatedAt"`
-	Archived     bool    `json:"archived"`
+	Archived     flag    `json:"archived"`
 	ArchivedAt   lenient `json:"archivedAt"`
 	URL          lenient `json:"url"`
 	Associations map[string]struct {
@@ -90,7 +92,7 @@ type recordJSON struct {
 		} `json:"results"`
 		Paging paging `json:"paging"`
 	} `json:"associations"`
-	New     bool    `json:"new"`
+	New     flag    `json:"new"`
 	TraceID lenient `json:"objectWriteTraceId"`
 }
 
@@ -98,6 +100,56 @@ type paging struct {
 	Next struct {
 		After lenient `json:"after"`
 	} `json:"next"`
+}
+
+func (p paging) after() string { return string(p.Next.After) }
+
+// list is any answer with results. One without any list is none: nothing found
+// is an empty list, and taking less for it would make duplicates.
+type list[T any] struct {
+	Results []T         `json:"results"`
+	Errors  []errorBody `json:"errors"`
+	Paging  paging      `json:"paging"`
+	Total   int         `json:"total"`
+}
+
+func (l *list[T]) UnmarshalJSON(raw []byte) error {
+	type plain list[T]
+	var body plain
+	if err := json.Unmarshal(raw, &body); err != nil {
+		return err
+	}
+	if body.Results == nil && body.Errors == nil {
+		return errors.New("a list without results")
+	}
+	*l = list[T](body)
+	return nil
+}
+
+// Pages reads page after page of anything that comes in pages, one request for
+// each turn of the loop, and ends after an error:
+//
+//	for page, err := range hubspot.Pages(func(after string) (hubspot.Page, error) {
+//		return client.List(ctx, hubspot.Deals, hubspot.ListOptions{Limit: 100, After: after})
+//	}) { … }
+//
+// It serves [Client.List], [Client.Search], [Client.Owners] and
+// [Client.ListAssociations].
+func Pages[P interface{ next() string }](read func(after string) (P, error)) iter.Seq2[P, error] {
+	return func(yield func(P, error) bool) {
+		for after := ""; ; {
+			page, err := read(after)
+			next := page.next()
+			if err == nil && next != "" && next == after {
+				// It would be read for ever.
+				err = errors.New("hubspot: a page names itself as the next one")
+			}
+			if !yield(page, err) || err != nil || next == "" {
+				return
+			}
+			after = next
+		}
+	}
 }
 
 func (r recordJSON) record() (Record, error) {
@@ -111,10 +163,10 @@ func (r recordJSON) record() (Record, error) {
 		Properties:         make(map[string]string, len(r.Properties)),
 		CreatedAt:          looseTime(string(r.CreatedAt)),
 		UpdatedAt:          looseTime(string(r.UpdatedAt)),
-		Archived:           r.Archived,
+		Archived:           bool(r.Archived),
 		ArchivedAt:         looseTime(string(r.ArchivedAt)),
 		URL:                string(r.URL),
-		New:                r.New,
+		New:                bool(r.New),
 		ObjectWriteTraceID: string(r.TraceID),
 	}
 	for name, raw := range r.Properties {
@@ -127,13 +179,12 @@ func (r recordJSON) record() (Record, error) {
 	}
 	for name, versions := range r.History {
 		for _, v := range versions {
-			user, _ := strconv.ParseInt(string(v.UpdatedByUserID), 10, 64)
 			if out.History == nil {
 				out.History = map[string][]PropertyVersion{}
 			}
 			out.History[name] = append(out.History[name], PropertyVersion{
 				Value: string(v.Value), Timestamp: looseTime(string(v.Timestamp)),
-				SourceType: string(v.SourceType), SourceID: string(v.SourceID), UpdatedByUserID: user,
+				SourceType: string(v.SourceType), SourceID: string(v.SourceID), UpdatedByUserID: v.UpdatedByUserID.int64(),
 			})
 		}
 	}
@@ -144,7 +195,7 @@ func (r recordJSON) record() (Record, error) {
 		for _, one := range list.Results {
 			out.Associations[name] = append(out.Associations[name], AssociatedID{ID: string(one.ID), Type: string(one.Type)})
 		}
-		if after := string(list.Paging.Next.After); after != "" {
+		if after := list.Paging.after(); after != "" {
 			if out.MoreAssociations == nil {
 				out.MoreAssociations = map[string]string{}
 			}
@@ -341,6 +392,8 @@ type Page struct {
 	After string
 }
 
+func (p Page) next() string { return p.After }
+
 // List reads one page of all records of a type.
 func (c *Client) List(ctx context.Context, objectType string, o ListOptions) (Page, error) {
 	if err := checkType(objectType); err != nil {
@@ -348,12 +401,9 @@ func (c *Client) List(ctx context.Context, objectType string, o ListOptions) (Pa
 	}
 	q := GetOptions{Properties: o.Properties, Associations: o.Associations, Archived: o.Archived}.query()
 	addPage(q, o.After, o.Limit)
-	var out struct {
-		Results []Record `json:"results"`
-		Paging  paging   `json:"paging"`
-	}
+	var out list[Record]
 	err := c.do(ctx, call{method: http.MethodGet, endpoint: objects(objectType, ""), query: q}, &out)
-	return Page{Records: out.Results, After: string(out.Paging.Next.After)}, err
+	return Page{Records: out.Results, After: out.Paging.after()}, err
 }
 
 func addPage(q url.Values, after string, limit int) {
@@ -365,7 +415,8 @@ func addPage(q url.Values, after string, limit int) {
 	}
 }
 
-// Update sets properties of a record; an empty value clears one.
+// Update sets properties of a record; an empty value clears one. To name the
+// record by a unique property, use [Client.BatchUpdate].
 func (c *Client) Update(ctx context.Context, objectType, id string, properties map[string]string) (Record, error) {
 	if err := checkType(objectType); err != nil {
 		return Record{}, err
@@ -382,8 +433,7 @@ func (c *Client) Archive(ctx context.Context, objectType, id string) error {
 	if err := checkType(objectType); err != nil {
 		return err
 	}
-	err := c.do(ctx, call{method: http.MethodDelete, endpoint: objects(objectType, "/{id}"), args: []string{id}, write: true}, nil)
-	return err
+	return c.do(ctx, call{method: http.MethodDelete, endpoint: objects(objectType, "/{id}"), args: []string{id}, write: true}, nil)
 }
 
 // Merge folds one record into another and returns the one that remains. Its
@@ -396,6 +446,13 @@ func (c *Client) Merge(ctx context.Context, objectType, primaryID, mergedID stri
 	body := map[string]string{"primaryObjectId": primaryID, "objectIdToMerge": mergedID}
 	err := c.do(ctx, call{method: http.MethodPost, endpoint: objects(objectType, "/merge"), body: body, write: true}, &out)
 	return out, err
+}
+
+// GDPRDelete deletes a contact and what is known of it for good: there is no
+// recycle bin behind it.
+func (c *Client) GDPRDelete(ctx context.Context, contactID string) error {
+	body := map[string]string{"objectId": contactID}
+	return c.do(ctx, call{method: http.MethodPost, endpoint: objects(Contacts, "/gdpr-delete"), body: body, write: true}, nil)
 }
 
 // ItemError is what went wrong with some inputs of a batch while others went
@@ -418,17 +475,16 @@ type BatchResult struct {
 	Errors  []ItemError
 }
 
-type batchJSON struct {
-	Results []Record    `json:"results"`
-	Errors  []errorBody `json:"errors"`
+func result(out list[Record], endpoint string) BatchResult {
+	return BatchResult{Records: out.Results, Errors: itemErrors(out.Errors, endpoint, true)}
 }
 
-func (b batchJSON) result(endpoint string, write bool) BatchResult {
-	out := BatchResult{Records: b.Results}
-	for _, body := range b.Errors {
-		out.Errors = append(out.Errors, itemError(body, endpoint, write))
+func itemErrors(bodies []errorBody, endpoint string, write bool) []ItemError {
+	var failed []ItemError
+	for _, body := range bodies {
+		failed = append(failed, itemError(body, endpoint, write))
 	}
-	return out
+	return failed
 }
 
 func itemError(body errorBody, endpoint string, write bool) ItemError {
@@ -449,7 +505,8 @@ func itemError(body errorBody, endpoint string, write bool) ItemError {
 	return ItemError{Err: e, IDs: body.Context["ids"], ObjectWriteTraceIDs: body.Context["objectWriteTraceId"]}
 }
 
-func (c *Client) batch(ctx context.Context, objectType, operation string, n int, write bool, body any) (BatchResult, error) {
+// batch writes a batch.
+func (c *Client) batch(ctx context.Context, objectType, operation string, n int, body any) (BatchResult, error) {
 	if err := checkType(objectType); err != nil {
 		return BatchResult{}, err
 	}
@@ -457,11 +514,11 @@ func (c *Client) batch(ctx context.Context, objectType, operation string, n int,
 		return BatchResult{}, err
 	}
 	endpoint := objects(objectType, "/batch/"+operation)
-	var out batchJSON
-	if err := c.do(ctx, call{method: http.MethodPost, endpoint: endpoint, body: body, write: write}, &out); err != nil {
+	var out list[Record]
+	if err := c.do(ctx, call{method: http.MethodPost, endpoint: endpoint, body: body, write: true}, &out); err != nil {
 		return BatchResult{}, err
 	}
-	return out.result(endpoint, write), nil
+	return result(out, endpoint), nil
 }
 
 // BatchReadInput says which records to read.
@@ -509,14 +566,14 @@ func (c *Client) BatchRead(ctx context.Context, objectType string, in BatchReadI
 	if in.Archived {
 		q.Set("archived", "true")
 	}
-	var out batchJSON
+	var out list[Record]
 	if err := c.do(ctx, call{method: http.MethodPost, endpoint: objects(objectType, "/batch/read"), query: q, body: body}, &out); err != nil {
 		return BatchReadResult{}, err
 	}
 	return BatchReadResult{Records: out.Results, Missing: missing(in, out)}, nil
 }
 
-func missing(in BatchReadInput, out batchJSON) []string {
+func missing(in BatchReadInput, out list[Record]) []string {
 	var named []string
 	for _, e := range out.Errors {
 		named = append(named, e.Context["ids"]...)
@@ -568,7 +625,7 @@ func (c *Client) BatchCreate(ctx context.Context, objectType string, in []Create
 	for _, one := range in {
 		body.Inputs = append(body.Inputs, one.json())
 	}
-	return c.batch(ctx, objectType, "create", len(in), true, body)
+	return c.batch(ctx, objectType, "create", len(in), body)
 }
 
 // UpdateInput is a change to one record of a batch, or a record to upsert.
@@ -582,7 +639,7 @@ type UpdateInput struct {
 
 // BatchUpdate changes up to [MaxBatch] records.
 func (c *Client) BatchUpdate(ctx context.Context, objectType string, in []UpdateInput) (BatchResult, error) {
-	return c.batch(ctx, objectType, "update", len(in), true, inputs[UpdateInput]{in})
+	return c.batch(ctx, objectType, "update", len(in), inputs[UpdateInput]{in})
 }
 
 // BatchUpsert creates or updates up to [MaxBatch] records by a property with
@@ -595,7 +652,7 @@ func (c *Client) BatchUpsert(ctx context.Context, objectType string, in []Update
 			return BatchResult{}, fmt.Errorf("hubspot: an upsert needs an ID property and its value for every input")
 		}
 	}
-	return c.batch(ctx, objectType, "upsert", len(in), true, inputs[UpdateInput]{in})
+	return c.batch(ctx, objectType, "upsert", len(in), inputs[UpdateInput]{in})
 }
 
 // BatchArchive archives up to [MaxBatch] records. It succeeds whatever state
@@ -607,6 +664,5 @@ func (c *Client) BatchArchive(ctx context.Context, objectType string, recordIDs 
 	if err := checkBatch(len(recordIDs), MaxBatch); err != nil {
 		return err
 	}
-	err := c.do(ctx, call{method: http.MethodPost, endpoint: objects(objectType, "/batch/archive"), body: inputs[idJSON]{ids(recordIDs)}, write: true}, nil)
-	return err
+	return c.do(ctx, call{method: http.MethodPost, endpoint: objects(objectType, "/batch/archive"), body: inputs[idJSON]{ids(recordIDs)}, write: true}, nil)
 }

@@ -2,7 +2,9 @@ package hubspot
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"strconv"
 )
 
 // Operators of a [Filter] (developers.hubspot.com, "Search the CRM"). Strings
@@ -70,16 +72,30 @@ type SearchResult struct {
 	After string
 }
 
-// Search finds records by their properties.
+func (r SearchResult) next() string { return r.After }
+
+// MaxSearchResults is how far the pages of one search reach (developers.hubspot.com,
+// "Search the CRM").
+const MaxSearchResults = 10_000
+
+// ErrSearchTooWide: the search has more matches than [MaxSearchResults] and was
+// read up to there. Narrow it, for example by the property sorted by.
+var ErrSearchTooWide = errors.New("hubspot: the search has more matches than a search reaches")
+
+// Search finds records by their properties. It refuses to read past
+// [MaxSearchResults] with [ErrSearchTooWide], without asking HubSpot, which
+// would refuse it too.
 func (c *Client) Search(ctx context.Context, objectType string, in SearchRequest) (SearchResult, error) {
 	if err := checkType(objectType); err != nil {
 		return SearchResult{}, err
 	}
-	var out struct {
-		Total   int      `json:"total"`
-		Results []Record `json:"results"`
-		Paging  paging   `json:"paging"`
+	if after, err := strconv.Atoi(in.After); err == nil {
+		if after >= MaxSearchResults {
+			return SearchResult{}, ErrSearchTooWide
+		}
+		in.Limit = min(in.Limit, MaxSearchResults-after)
 	}
-	err := c.do(ctx, call{method: http.MethodPost, endpoint: objects(objectType, "/search"), body: in}, &out)
-	return SearchResult{Total: out.Total, Records: out.Results, After: string(out.Paging.Next.After)}, err
+	var out list[Record]
+	err := c.do(ctx, call{method: http.MethodPost, endpoint: objects(objectType, "/search"), body: in, bucket: SearchBucket}, &out)
+	return SearchResult{Total: out.Total, Records: out.Results, After: out.Paging.after()}, err
 }

@@ -91,3 +91,23 @@ func TestSignatureV3TakesTheAddressDecodedOrNot(t *testing.T) {
 	}
 	require.Error(t, hubspot.VerifyV3(vectorSecret, "POST", uri, []byte("b"), sign(vectorSecret, "POST"+"https://d.example/h/a@b/c?q=x y"+"b"+at), at, now))
 }
+
+func TestSignatureV3DecodesTheEscapesOfHubSpotsPageAndNoOthers(t *testing.T) {
+	t.Parallel()
+	const host = "https://d.example/"
+	now := time.UnixMilli(1700000000000)
+	at := strconv.FormatInt(now.UnixMilli(), 10)
+	believed := func(uri, signed string) bool {
+		return hubspot.VerifyV3(vectorSecret, "POST", host+uri, nil, sign(vectorSecret, "POST"+host+signed+at), at, now) == nil
+	}
+	for escape, plain := range map[string]string{
+		"%3A": ":", "%2F": "/", "%3F": "?", "%40": "@", "%21": "!", "%24": "$", "%27": "'", "%28": "(", "%29": ")", "%2A": "*", "%2C": ",", "%3B": ";",
+	} {
+		require.True(t, believed(escape, plain), escape)
+		require.True(t, believed(strings.ToLower(escape)+"x?a=b", plain+"x?a=b"), escape)
+	}
+	for escape, plain := range map[string]string{"%20": " ", "%25": "%", "%23": "#", "%26": "&", "%2B": "+", "%3D": "=", "%253A": ":", "%253a": "%3A"} {
+		require.False(t, believed(escape, plain), escape)
+		require.True(t, believed(escape, escape), escape)
+	}
+}

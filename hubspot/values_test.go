@@ -95,3 +95,83 @@ func TestBoolsAndLists(t *testing.T) {
 	require.Equal(t, "a;b", hubspot.JoinMulti([]string{"a", "b"}))
 	require.Equal(t, ";c", hubspot.AppendMulti([]string{"c"}))
 }
+
+func TestValue(t *testing.T) {
+	t.Parallel()
+	r := hubspot.Record{Properties: map[string]string{"closedate": "2026-11-22", "amount": "12,5", "empty": ""}}
+	closes, ok, err := hubspot.Value(r, "closedate", hubspot.ParseDate)
+	require.NoError(t, err)
+	require.True(t, ok)
+	require.Equal(t, "2026-11-22", closes.String())
+	for _, name := range []string{"empty", "never_read"} {
+		_, ok, err = hubspot.Value(r, name, hubspot.ParseDate)
+		require.NoError(t, err)
+		require.False(t, ok)
+	}
+	_, ok, err = hubspot.Value(r, "amount", hubspot.ParseNumber)
+	require.ErrorContains(t, err, "property amount")
+	require.NotContains(t, err.Error(), "12,5")
+	require.False(t, ok)
+}
+
+func TestADateWithAnOffsetKeepsItsDay(t *testing.T) {
+	t.Parallel()
+	for _, value := range []string{"2026-11-22T00:00:00+02:00", "2026-11-22T23:59:59-11:00", "2026-11-22T00:00:00Z"} {
+		day, err := hubspot.ParseDate(value)
+		require.NoError(t, err)
+		require.Equal(t, "2026-11-22", day.String(), value)
+	}
+}
+
+func TestMoney(t *testing.T) {
+	t.Parallel()
+	for amount, want := range map[string]string{
+		"2500": "2500 EUR", "2500.00": "2500 EUR", "2.5e3": "2500 EUR", "0.10": "0.1 EUR", "\t7": "7 EUR", "-0": "0 EUR", "-12.345": "-12.345 EUR",
+		"90071992547409.93": "90071992547409.93 EUR", "1e-3": "0.001 EUR",
+	} {
+		m, err := hubspot.ParseMoney(amount, " eur")
+		require.NoError(t, err, amount)
+		require.Equal(t, want, m.String(), amount)
+	}
+	for _, bad := range [][2]string{{"", "EUR"}, {"12,50", "EUR"}, {"1/3", "EUR"}, {"1e70", "EUR"}, {"1e-70", "EUR"}, {"NaN", "EUR"}, {"1", ""}, {"1", "EURO"}, {"1", "€"}} {
+		_, err := hubspot.ParseMoney(bad[0], bad[1])
+		require.Error(t, err, bad)
+	}
+	a, err := hubspot.ParseMoney("2500.0", "EUR")
+	require.NoError(t, err)
+	require.True(t, a.Same(hubspot.Money{Amount: "2.5e3", Currency: "EUR"}))
+	require.False(t, a.Same(hubspot.Money{Amount: "2500", Currency: "USD"}))
+	require.False(t, a.Same(hubspot.Money{Amount: "2500.01", Currency: "EUR"}))
+	require.False(t, hubspot.Money{}.Same(hubspot.Money{}), "no amount is no amount of nothing")
+}
+
+func TestChoose(t *testing.T) {
+	t.Parallel()
+	options := []hubspot.PropertyOption{
+		{Label: "High", Value: "P1"},
+		{Label: "Low", Value: "P2"},
+		{Label: "Gone", Value: "P3", Hidden: true},
+		{Label: "Twin", Value: "t1"},
+		{Label: "twin", Value: "t2"},
+		{Label: "P1", Value: "odd"}, // a label that is another's value
+	}
+	one := hubspot.Property{Name: "priority", FieldType: "select", Options: options}
+	for text, want := range map[string]string{"P1": "P1", "p2": "P2", "high": "P1", "\tHIGH": "P1", "odd": "odd"} {
+		got, err := one.Choose(text)
+		require.NoError(t, err, text)
+		require.Equal(t, want, got, text)
+	}
+	for _, text := range []string{"", "Gone", "P3", "twin", "urgent"} {
+		_, err := one.Choose(text)
+		require.Error(t, err, text)
+	}
+	_, err := one.Choose("High", "Low")
+	require.Error(t, err, "a select takes one")
+	several := hubspot.Property{Name: "priority", FieldType: "checkbox", Options: options}
+	got, err := several.Choose("High", "p2")
+	require.NoError(t, err)
+	require.Equal(t, "P1;P2", got)
+	got, err = several.Choose()
+	require.NoError(t, err)
+	require.Empty(t, got, "no choice clears it")
+}

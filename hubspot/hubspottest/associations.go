@@ -61,22 +61,37 @@ var builtinLinks = []builtinLink{
 	{from: "0-2", to: "0-2", typeID: 13, inverse: 14, label: "Child Company", backLabel: "Parent Company"},
 }
 
+// pair is two object types in one direction.
+type pair struct{ from, to string }
+
+// builtinTypesOf are HubSpot's own types of each pair, the plain one first, and
+// builtinPairs the pair of each.
+var builtinTypesOf, builtinPairs = func() (map[pair][]label, map[int]pair) {
+	of, pairs := map[pair][]label{}, map[int]pair{}
+	add := func(p pair, l label) {
+		of[p] = append(of[p], l)
+		pairs[l.TypeID] = p
+	}
+	for _, b := range builtinLinks {
+		add(pair{b.from, b.to}, label{Category: hubspotDefined, TypeID: b.typeID, Label: b.label, Inverse: b.inverse})
+		if b.from != b.to || b.typeID != b.inverse {
+			add(pair{b.to, b.from}, label{Category: hubspotDefined, TypeID: b.inverse, Label: b.backLabel, Inverse: b.typeID})
+		}
+	}
+	return of, pairs
+}()
+
 // linkTypes are all types from one object type to another.
 func (p *portal) linkTypes(from, to string) []label {
-	var out []label
-	for _, b := range builtinLinks {
-		if b.from == from && b.to == to {
-			out = append(out, label{Category: hubspotDefined, TypeID: b.typeID, Label: b.label, Inverse: b.inverse})
-		}
-		if b.from == to && b.to == from && (b.from != b.to || b.typeID != b.inverse) {
-			out = append(out, label{Category: hubspotDefined, TypeID: b.inverse, Label: b.backLabel, Inverse: b.typeID})
-		}
-	}
+	out := builtinTypesOf[pair{from, to}]
 	if len(out) == 0 {
 		// A pair with a custom object: HubSpot makes the plain type by itself.
-		out = append(out, label{Category: "USER_DEFINED", TypeID: customPlain(from, to), Inverse: customPlain(to, from)})
+		out = []label{{Category: "USER_DEFINED", TypeID: customPlain(from, to), Inverse: customPlain(to, from)}}
 	}
-	return append(out, p.Labels[from+"/"+to]...)
+	if own := p.Labels[from+"/"+to]; len(own) > 0 {
+		return slices.Concat(out, own)
+	}
+	return out
 }
 
 // customPlain is a stable number for the plain type of a pair that HubSpot's
@@ -103,6 +118,9 @@ func (p *portal) linkType(from, to string, in typeInput) (label, bool) {
 
 // targetOf finds which object type an association type leads to.
 func (p *portal) targetOf(from *objectType, in typeInput) *objectType {
+	if known := builtinPairs[in.TypeID]; in.Category != "USER_DEFINED" && known.from == from.ID {
+		return p.Types[known.to]
+	}
 	for _, id := range sortedKeys(p.Types) {
 		if _, ok := p.linkType(from.ID, id, in); ok {
 			return p.Types[id]
@@ -147,13 +165,10 @@ func (p *portal) unlink(fromType, fromID, toType, toID string) bool {
 }
 
 func (p *portal) unlinkAll(t *objectType, id string) {
-	for key, ends := range p.Links {
-		fromType, fromID, toType := splitLinkKey(key)
-		if fromType != t.ID || fromID != id {
-			continue
-		}
-		for to := range ends {
-			delete(p.Links[linkKey(toType, to, fromType)], id)
+	for toType := range p.Types {
+		key := linkKey(t.ID, id, toType)
+		for to := range p.Links[key] {
+			delete(p.Links[linkKey(toType, to, t.ID)], id)
 		}
 		delete(p.Links, key)
 	}
@@ -163,12 +178,15 @@ func (p *portal) unlinkAll(t *objectType, id string) {
 // and a new primary one takes the place of the old.
 func (q *request) link(from *objectType, fromID string, to *objectType, toID string, types []typeInput, replace bool) []string {
 	p := q.portal
+	key := linkKey(from.ID, fromID, to.ID)
+	before := slices.Clone(p.Links[key][toID])
 	if replace {
 		p.unlink(from.ID, fromID, to.ID, toID)
 	}
 	plain := p.plain(from.ID, to.ID)
 	p.addLink(from.ID, fromID, to.ID, toID, link{plain.Category, plain.TypeID})
 	var labels []string
+	primary := false
 	w := Write{ObjectType: from.Name, ID: fromID, Operation: "associate", ToType: to.Name, ToID: toID}
 	for _, ty := range types {
 		l, ok := p.linkType(from.ID, to.ID, ty)
@@ -176,7 +194,9 @@ func (q *request) link(from *objectType, fromID string, to *objectType, toID str
 			continue
 		}
 		if l.Label == "Primary" {
+			primary = true
 			q.dropPrimary(from, fromID, to, toID)
+			q.notePrimary(from, fromID, to, toID)
 		}
 		p.addLink(from.ID, fromID, to.ID, toID, link{l.Category, l.TypeID})
 		if l.Label != "" {
@@ -184,8 +204,25 @@ func (q *request) link(from *objectType, fromID string, to *objectType, toID str
 		}
 		w.TypeIDs = append(w.TypeIDs, l.TypeID)
 	}
+	if !sameLinks(before, p.Links[key][toID]) {
+		q.tellBothEnds(from, fromID, to, toID, false, primary)
+	}
 	q.log(w)
 	return labels
+}
+
+func sameLinks(a, b []link) bool {
+	return len(a) == len(b) && !slices.ContainsFunc(a, func(l link) bool { return !slices.Contains(b, l) })
+}
+
+// notePrimary keeps a contact's associatedcompanyid.
+func (q *request) notePrimary(from *objectType, fromID string, to *objectType, toID string) {
+	if from.ID == "0-2" {
+		from, fromID, to, toID = to, toID, from, fromID
+	}
+	if r := q.portal.Records["0-1"][fromID]; from.ID == "0-1" && to.ID == "0-2" && r != nil {
+		r.Props["associatedcompanyid"] = toID
+	}
 }
 
 // dropPrimary takes "primary" from the company that the record has had so far.
@@ -210,6 +247,9 @@ func (q *request) dropPrimary(from *objectType, fromID string, to *objectType, t
 
 func (p *portal) removeOneType(fromType, fromID, toType, toID string, l link) {
 	ends := p.Links[linkKey(fromType, fromID, toType)]
+	if ends[toID] == nil {
+		return
+	}
 	ends[toID] = slices.DeleteFunc(ends[toID], func(have link) bool { return have == l })
 }
 
@@ -269,32 +309,46 @@ func (s *Server) addAssociationRoutes() {
 	record := "/crm/objects/" + APIVersion + "/{from}/{id}/associations/"
 	// Any one object scope is enough: no check of either side is documented.
 	any1 := func(q *request) []string {
-		var out []string
-		for _, id := range sortedKeys(q.portal.Types) {
-			t := q.portal.Types[id]
-			out = append(append(out, t.Read...), t.Write...)
+		if q.portal.objectScopes == nil {
+			for _, t := range q.portal.Types {
+				q.portal.objectScopes = slices.Concat(q.portal.objectScopes, t.Read, t.Write)
+			}
+			slices.Sort(q.portal.objectScopes)
+			q.portal.objectScopes = slices.Compact(q.portal.objectScopes)
 		}
-		slices.Sort(out)
-		return slices.Compact(out)
+		return q.portal.objectScopes
 	}
 	one := func(fn func(*request, *objectType, *objectType) reply) route {
 		return route{bucket: burstBucket, scopes: any1, fn: withEnds(fn)}
 	}
 	many := func(fn func(*request, *objectType, *objectType) reply) route {
-		// Batches of associations do not count against the ten seconds.
-		return route{bucket: noBucket, scopes: any1, fn: withEnds(fn)}
+		// Batches of associations do not count against the burst: they have
+		// one of their own.
+		return route{bucket: associationBucket, scopes: any1, fn: withEnds(fn)}
 	}
-	s.handle("PUT "+record+"default/{to}/{toId}", one(associateDefault))
+	// edit asks for the permission that users need since 2026-09.
+	edit := func(fn func(*request, *objectType, *objectType) reply) func(*request, *objectType, *objectType) reply {
+		return func(q *request, from, to *objectType) reply {
+			if u := q.user(); u != nil && u.NoAssociations {
+				return problem(http.StatusForbidden, "MISSING_SCOPES", "The user does not have the permission to edit associations.")
+			}
+			return fn(q, from, to)
+		}
+	}
+	s.handle("PUT "+record+"default/{to}/{toId}", one(edit(associateDefault)))
 	s.handle("GET "+record+"{to}", one(listAssociations))
-	s.handle("PUT "+record+"{to}/{toId}", one(associate))
-	s.handle("DELETE "+record+"{to}/{toId}", one(disassociate))
+	s.handle("PUT "+record+"{to}/{toId}", one(edit(associate)))
+	s.handle("DELETE "+record+"{to}/{toId}", one(edit(disassociate)))
 	pair := "/crm/associations/" + APIVersion + "/{from}/{to}/"
 	s.handle("POST "+pair+"batch/read", many(batchReadAssociations))
-	s.handle("POST "+pair+"batch/associate/default", many(batchAssociateDefault))
-	s.handle("POST "+pair+"batch/create", many(batchAssociate))
-	s.handle("POST "+pair+"batch/archive", many(batchDisassociate))
+	s.handle("POST "+pair+"batch/associate/default", many(edit(batchAssociateDefault)))
+	s.handle("POST "+pair+"batch/create", many(edit(batchAssociate)))
+	s.handle("POST "+pair+"batch/archive", many(edit(batchDisassociate)))
+	s.handle("POST "+pair+"batch/labels/archive", many(edit(batchUnlabel)))
 	s.handle("GET "+pair+"labels", one(listLabels))
 	s.handle("POST "+pair+"labels", one(createLabel))
+	s.handle("PUT "+pair+"labels", one(updateLabel))
+	s.handle("DELETE "+pair+"labels/{typeId}", one(deleteLabel))
 }
 
 func withEnds(fn func(*request, *objectType, *objectType) reply) func(*request) reply {
@@ -364,12 +418,19 @@ func associate(q *request, from, to *objectType) reply {
 		return invalid("An association needs at least one type")
 	}
 	labels := q.link(from, q.vars["id"], to, q.vars["toId"], types, true)
+	return reply{status: http.StatusCreated, body: q.labelled(from, q.vars["id"], to, q.vars["toId"], labels)}
+}
+
+// labelled is the answer to a labelled association.
+func (q *request) labelled(from *objectType, fromID string, to *objectType, toID string, labels []string) map[string]any {
 	if labels == nil {
 		labels = []string{}
 	}
-	return reply{status: http.StatusCreated, body: map[string]any{
-		"fromObjectTypeId": from.ID, "fromObjectId": q.vars["id"], "toObjectTypeId": to.ID, "toObjectId": q.vars["toId"], "labels": labels,
-	}}
+	out := map[string]any{"fromObjectTypeId": from.ID, "fromObjectId": fromID, "toObjectTypeId": to.ID, "toObjectId": toID, "labels": labels}
+	if q.portal.Settings.NumericPairIDs {
+		out["fromObjectId"], out["toObjectId"] = number(fromID), number(toID)
+	}
+	return out
 }
 
 func disassociate(q *request, from, to *objectType) reply {
@@ -379,6 +440,7 @@ func disassociate(q *request, from, to *objectType) reply {
 
 func (q *request) disassociate(from *objectType, fromID string, to *objectType, toID string) {
 	if q.portal.unlink(from.ID, fromID, to.ID, toID) {
+		q.tellBothEnds(from, fromID, to, toID, true, false)
 		q.log(Write{ObjectType: from.Name, ID: fromID, Operation: "disassociate", ToType: to.Name, ToID: toID})
 	}
 }
@@ -492,17 +554,32 @@ func (q *request) pairs() ([]pairInput, *reply) {
 
 func batchAssociateDefault(q *request, from, to *objectType) reply {
 	plain := q.portal.plain(from.ID, to.ID)
-	return q.batchAssociate(from, to, http.StatusOK, func(pairInput) []typeInput { return []typeInput{{plain.Category, plain.TypeID}} })
+	return q.batchAssociate(from, to, http.StatusOK, func(pairInput) []typeInput { return []typeInput{{plain.Category, plain.TypeID}} },
+		func(fromID, toID string, _ []string) []any { return q.pairResult(fromID, toID, plain) })
 }
 
 func batchAssociate(q *request, from, to *objectType) reply {
-	return q.batchAssociate(from, to, http.StatusCreated, func(in pairInput) []typeInput { return in.Types })
+	return q.batchAssociate(from, to, http.StatusCreated, func(in pairInput) []typeInput { return in.Types },
+		func(fromID, toID string, labels []string) []any {
+			return []any{q.labelled(from, fromID, to, toID, labels)}
+		})
 }
 
-func (q *request) batchAssociate(from, to *objectType, status int, types func(pairInput) []typeInput) reply {
+func (q *request) batchAssociate(from, to *objectType, status int, types func(pairInput) []typeInput, result func(fromID, toID string, labels []string) []any) reply {
 	inputs, refused := q.pairs()
 	if refused != nil {
 		return *refused
+	}
+	for _, in := range inputs {
+		wanted := types(in)
+		valid := len(wanted) > 0
+		for _, ty := range wanted {
+			_, ok := q.portal.linkType(from.ID, to.ID, ty)
+			valid = valid && ok
+		}
+		if !valid {
+			return invalid("Invalid association type from %s to %s", from.Name, to.Name)
+		}
 	}
 	results := []any{}
 	var errors []any
@@ -515,17 +592,8 @@ func (q *request) batchAssociate(from, to *objectType, status int, types func(pa
 				})
 				continue
 			}
-			wanted := types(in)
-			valid := len(wanted) > 0
-			for _, ty := range wanted {
-				_, ok := q.portal.linkType(from.ID, to.ID, ty)
-				valid = valid && ok
-			}
-			if !valid {
-				return invalid("Invalid association type from %s to %s", from.Name, to.Name)
-			}
-			q.link(from, string(in.From.ID), to, toID, wanted, false)
-			results = append(results, q.pairResult(string(in.From.ID), toID, q.portal.plain(from.ID, to.ID))...)
+			labels := q.link(from, string(in.From.ID), to, toID, types(in), false)
+			results = append(results, result(string(in.From.ID), toID, labels)...)
 		}
 	}
 	return q.batchReply(status, results, errors)
@@ -544,45 +612,31 @@ func batchDisassociate(q *request, from, to *objectType) reply {
 	return reply{status: http.StatusNoContent}
 }
 
-func listLabels(q *request, from, to *objectType) reply {
-	results := []any{}
-	for _, l := range q.portal.linkTypes(from.ID, to.ID) {
-		var text any
-		if l.Label != "" {
-			text = l.Label
-		}
-		results = append(results, map[string]any{"category": l.Category, "typeId": l.TypeID, "label": text})
-	}
-	return reply{status: http.StatusOK, body: map[string]any{"results": results}}
-}
-
-func createLabel(q *request, from, to *objectType) reply {
-	var in struct {
-		Name         string `json:"name"`
-		Label        string `json:"label"`
-		InverseLabel string `json:"inverseLabel"`
-	}
-	if refused := q.decode(&in); refused != nil {
+// batchUnlabel takes labels away; the plain association stays.
+func batchUnlabel(q *request, from, to *objectType) reply {
+	inputs, refused := q.pairs()
+	if refused != nil {
 		return *refused
 	}
-	if in.Name == "" || in.Label == "" {
-		return invalid("A label needs a name and a label")
-	}
 	p := q.portal
-	there, back := from.ID+"/"+to.ID, to.ID+"/"+from.ID
-	n := firstUserAssociation
-	for _, list := range p.Labels {
-		n += len(list)
+	for _, in := range inputs {
+		for _, toID := range in.To {
+			fromID := string(in.From.ID)
+			w := Write{ObjectType: from.Name, ID: fromID, Operation: "unlabel", ToType: to.Name, ToID: toID}
+			for _, ty := range in.Types {
+				l, ok := p.linkType(from.ID, to.ID, ty)
+				if !ok || l == p.plain(from.ID, to.ID) || !slices.Contains(p.Links[linkKey(from.ID, fromID, to.ID)][toID], link{l.Category, l.TypeID}) {
+					continue
+				}
+				p.removeOneType(from.ID, fromID, to.ID, toID, link{l.Category, l.TypeID})
+				p.removeOneType(to.ID, toID, from.ID, fromID, link{l.Category, l.Inverse})
+				w.TypeIDs = append(w.TypeIDs, l.TypeID)
+			}
+			if len(w.TypeIDs) > 0 {
+				q.tellBothEnds(from, fromID, to, toID, true, false)
+				q.log(w)
+			}
+		}
 	}
-	forth := label{Category: "USER_DEFINED", TypeID: n, Name: in.Name, Label: in.Label, Inverse: n}
-	results := []any{map[string]any{"category": forth.Category, "typeId": n, "label": in.Label}}
-	if in.InverseLabel != "" || from != to {
-		forth.Inverse = n + 1
-		reverse := label{Category: "USER_DEFINED", TypeID: n + 1, Name: in.Name + "_inverse", Label: in.InverseLabel, Inverse: n}
-		setDefault(&reverse.Label, in.Label)
-		p.Labels[back] = append(p.Labels[back], reverse)
-		results = append(results, map[string]any{"category": reverse.Category, "typeId": n + 1, "label": reverse.Label})
-	}
-	p.Labels[there] = append(p.Labels[there], forth)
-	return reply{status: http.StatusOK, body: map[string]any{"results": results}}
+	return reply{status: http.StatusNoContent}
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"strings"
 )
 
 // batchReply is the envelope of every batch answer; with errors it is a 207.
@@ -35,7 +34,7 @@ func missingRecords(t *objectType, ids []string, traces []string) map[string]any
 	}
 	return map[string]any{
 		"status": "error", "category": "OBJECT_NOT_FOUND",
-		"message": fmt.Sprintf("Could not get some %s objects, they may be deleted or not exist. Check that ids are valid.", strings.ToUpper(t.Singular)),
+		"message": fmt.Sprintf("Could not get some %s objects, they may be deleted or not exist. Check that ids are valid.", upperSingular(t)),
 		"context": context,
 	}
 }
@@ -160,6 +159,10 @@ func batchUpdate(q *request, t *objectType) reply {
 	for i, one := range in.Inputs {
 		if refused := checkIDProperty(t, one.IDProperty); refused != nil {
 			return *refused
+		}
+		if known := q.portal.Records[t.ID][string(one.ID)]; one.IDProperty == "" && known != nil && known.MergedInto != "" {
+			// A record that was merged away is left out, without an error.
+			continue
 		}
 		r := q.s.find(q.portal, t, one.IDProperty, string(one.ID))
 		if r == nil || r.Archived {

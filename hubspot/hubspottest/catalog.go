@@ -1,6 +1,7 @@
 package hubspottest
 
 import (
+	"encoding/json"
 	"sort"
 	"strconv"
 	"strings"
@@ -21,7 +22,15 @@ type objectType struct {
 	// Defaults are what a read returns if it names no properties.
 	Defaults   []string             `json:"defaults"`
 	Properties map[string]*property `json:"properties"`
+	// Schema is of custom objects.
+	Schema *schemaDetails `json:"schema,omitempty"`
+
+	// unique is worked out by uniqueNames.
+	unique []string
 }
+
+// always are the properties that every answer shows.
+func (t *objectType) always() []string { return []string{"hs_object_id", t.created(), t.modified()} }
 
 // created and modified name the properties that hold a record's times.
 func (t *objectType) created() string {
@@ -69,8 +78,8 @@ type pipeline struct {
 	Label        string    `json:"label"`
 	DisplayOrder int       `json:"displayOrder"`
 	Stages       []*stage  `json:"stages"`
-	CreatedAt    time.Time `json:"createdAt"`
-	UpdatedAt    time.Time `json:"updatedAt"`
+	CreatedAt    milliTime `json:"createdAt"`
+	UpdatedAt    milliTime `json:"updatedAt"`
 	Archived     bool      `json:"archived"`
 }
 
@@ -79,11 +88,20 @@ type stage struct {
 	Label            string            `json:"label"`
 	DisplayOrder     int               `json:"displayOrder"`
 	Metadata         map[string]string `json:"metadata"`
-	CreatedAt        time.Time         `json:"createdAt"`
-	UpdatedAt        time.Time         `json:"updatedAt"`
+	CreatedAt        milliTime         `json:"createdAt"`
+	UpdatedAt        milliTime         `json:"updatedAt"`
 	Archived         bool              `json:"archived"`
 	WritePermissions string            `json:"writePermissions"`
 }
+
+// milliTime is a time that JSON shows as HubSpot does: milliseconds, always.
+type milliTime struct{ time.Time }
+
+// MarshalJSON writes such as "2026-11-22T10:00:00.000Z".
+func (t milliTime) MarshalJSON() ([]byte, error) { return json.Marshal(formatTime(t.Time)) }
+
+// commonProperties are of every object type.
+const commonProperties = "hs_object_id number!;hs_object_source string!;hs_object_source_id string!;hs_object_source_label string!;hs_object_source_detail_1 string!;hs_object_source_user_id number!;hs_created_by_user_id number!;hs_updated_by_user_id number!;hs_merged_object_ids string!;hs_unique_creation_key string!;hubspot_owner_id owner;hubspot_owner_assigneddate datetime!;hubspot_team_id string"
 
 // builtinTypes are HubSpot's own object types with the properties that matter
 // around meetings, in a short form: "name type", with ! for read-only and the
@@ -91,7 +109,7 @@ type stage struct {
 func builtinTypes() map[string]*objectType {
 	const (
 		contactsRead, contactsWrite = "crm.objects.contacts.read", "crm.objects.contacts.write"
-		common                      = "hs_object_id number!;hs_object_source string!;hs_object_source_id string!;hs_object_source_label string!;hs_object_source_detail_1 string!;hs_object_source_user_id number!;hs_merged_object_ids string!;hs_unique_creation_key string!;hubspot_owner_id owner;hubspot_owner_assigneddate datetime!;hubspot_team_id string"
+		common                      = commonProperties
 		engagement                  = "hs_timestamp datetime;hs_createdate datetime!;hs_lastmodifieddate datetime!;hs_attachment_ids string;hs_activity_type string;" + common
 	)
 	types := map[string]*objectType{}
@@ -113,6 +131,7 @@ func builtinTypes() map[string]*objectType {
 		"createdate email firstname hs_object_id lastmodifieddate lastname",
 		"email email;hs_additional_emails string;firstname string;lastname string;phone phone_number;mobilephone phone_number;jobtitle string;company string;website string;address string;city string;state string;zip string;country string;createdate datetime;lastmodifieddate datetime!;notes_last_updated datetime!;associatedcompanyid number;hs_email_domain string!;"+
 			"lifecyclestage enumeration subscriber,lead,marketingqualifiedlead,salesqualifiedlead,opportunity,customer,evangelist,other;"+
+			"hs_buying_role enumeration* BLOCKER,BUDGET_HOLDER,CHAMPION,DECISION_MAKER,END_USER,EXECUTIVE_SPONSOR,INFLUENCER,OTHER;"+
 			"hs_lead_status enumeration NEW,OPEN,IN_PROGRESS,OPEN_DEAL,UNQUALIFIED,ATTEMPTED_TO_CONTACT,CONNECTED,BAD_TIMING;"+common)
 	contact.Properties["email"].HasUniqueValue = true
 
@@ -157,6 +176,7 @@ var builtinSince = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 func builtinProperty(typeName, spec string) *property {
 	parts := strings.SplitN(strings.TrimSpace(spec), " ", 3)
 	kind, readOnly := strings.CutSuffix(parts[1], "!")
+	kind, several := strings.CutSuffix(kind, "*")
 	p := &property{
 		Name: parts[0], Label: strings.ReplaceAll(strings.TrimPrefix(parts[0], "hs_"), "_", " "), Type: kind, FieldType: "text",
 		GroupName: strings.TrimSuffix(typeName, "s") + "information", HubSpotDefined: true, ReadOnly: readOnly,
@@ -170,6 +190,9 @@ func builtinProperty(typeName, spec string) *property {
 		p.Type, p.FieldType = "enumeration", "select"
 	case "enumeration":
 		p.FieldType = "select"
+		if several {
+			p.FieldType = "checkbox"
+		}
 	case "number":
 		p.FieldType = "number"
 	case "date", "datetime":
@@ -185,7 +208,8 @@ func builtinProperty(typeName, spec string) *property {
 	return p
 }
 
-func builtinPipelines(now time.Time) map[string][]*pipeline {
+func builtinPipelines(at time.Time) map[string][]*pipeline {
+	now := milliTime{at}
 	make1 := func(id, label string, stages ...[3]string) *pipeline {
 		p := &pipeline{ID: id, Label: label, CreatedAt: now, UpdatedAt: now}
 		for i, s := range stages {
@@ -220,14 +244,19 @@ func builtinPipelines(now time.Time) map[string][]*pipeline {
 }
 
 func (p *portal) nameTypes() {
-	p.names = map[string]*objectType{}
+	p.names, p.objectScopes = map[string]*objectType{}, nil
 	for id, t := range p.Types {
 		p.names[id], p.names[t.Name], p.names[t.Singular] = t, t, t
 		p.names["p"+strconv.FormatInt(p.HubID, 10)+"_"+t.Singular] = t
 	}
 }
 
-func (p *portal) typeOf(name string) *objectType { return p.names[strings.ToLower(name)] }
+func (p *portal) typeOf(name string) *objectType {
+	if t := p.names[name]; t != nil {
+		return t
+	}
+	return p.names[strings.ToLower(name)]
+}
 
 func sortBy[T any](list []T, less func(a, b T) bool) {
 	sort.SliceStable(list, func(i, j int) bool { return less(list[i], list[j]) })

@@ -1,5 +1,44 @@
 package hubspottest
 
+// The control API does for another process what the methods of [Server] do in
+// this one. Bodies and answers are JSON; an error is a 400 {"error":"..."}; what
+// answers nothing else answers {"ok":true}. Durations are nanoseconds, except
+// where the table shows them as text ("31m"). {type} is a name or a type ID.
+//
+//	GET    /sim/                                     {"version","url","now","apps":[App],"portals":[{"portal":Portal,"users":[User]}]}
+//	POST   /sim/apps                                 App -> App, secrets and IDs filled in. Replaces the one with its clientId
+//	POST   /sim/portals                              Portal -> Portal. Replaces settings; keeps what is in it
+//	DELETE /sim/portals/{hub}                        the account is gone: BAD_HUB
+//	POST   /sim/portals/{hub}/users                  User -> User
+//	GET    /sim/portals/{hub}/settings               Settings
+//	PATCH  /sim/portals/{hub}/settings               Settings, in part -> Settings
+//	POST   /sim/portals/{hub}/daily                  {"calls":1000}: used by the account's other private apps today
+//	POST   /sim/portals/{hub}/types                  {"name":"cars","properties":["plate!","colour"]} -> {"objectTypeId"}; "!": unique
+//	POST   /sim/portals/{hub}/properties/{type}      {"name","unique":true} or {"name","options":["a","b"],"several":true}
+//	DELETE /sim/portals/{hub}/properties/{type}/{name}
+//	PUT    /sim/portals/{hub}/rules/{type}           {"rules":[{"when":"dealstage","is":["closedlost"],"require":["closed_lost_reason"]}]}
+//	GET    /sim/portals/{hub}/records/{type}         [Record], archived ones too
+//	POST   /sim/portals/{hub}/records/{type}         {"properties":{},"associations":{"companies":["1"]}} -> Record, as if always there
+//	PATCH  /sim/portals/{hub}/records/{type}/{id}    {"properties":{}}; this and what follows as a user in HubSpot
+//	DELETE /sim/portals/{hub}/records/{type}/{id}    archives; with ?forget=true a contact is deleted for good
+//	POST   /sim/portals/{hub}/restore                {"type":"contacts","id":"1"}
+//	POST   /sim/portals/{hub}/merge                  {"type":"contacts","primaryId":"1","id":"2"}
+//	POST   /sim/portals/{hub}/associate              {"type":"contacts","id":"1","toType":"deals","toId":"2","remove":false}
+//	POST   /sim/portals/{hub}/uninstall              {"clientId":""}
+//	POST   /sim/portals/{hub}/revoke                 {"clientId":""}: ends its refresh tokens
+//	PUT    /sim/webhooks                             {"clientId":"", ...Webhooks} -> Webhooks
+//	POST   /sim/webhooks/deliver                     sends what waits, retries before their time too, and returns when it is answered
+//	GET    /sim/webhooks/deliveries                  [Delivery]
+//	GET    /sim/writes?hub=                          [Write]
+//	GET    /sim/calls    DELETE /sim/calls           [CallCount]
+//	GET    /sim/faults   POST, DELETE                [Fault]; POST takes one, its durations as text
+//	GET    /sim/clock    POST {"advance":"31m"}      {"now"}
+//	POST   /sim/consent                              {"url","hubId":1,"userId":1,"connect":true} -> {"redirect"}; 400 says what HubSpot's page says
+//	POST   /sim/token                                {"clientId","hubId":1,"userId":1,"scopes":[]} -> {"accessToken","refreshToken"}
+//
+// The fields of App, Portal, Settings, User, Record, Write, CallCount, Fault,
+// Webhooks and Delivery are those of the types here, by their JSON names.
+
 import (
 	"encoding/json"
 	"fmt"
@@ -46,6 +85,7 @@ func (s *Server) Add(hubID int64, objectType string, in Seed) (Record, error) {
 		return Record{}, fmt.Errorf("account %d has no object type %q", hubID, objectType)
 	}
 	q := &request{s: s, portal: p, now: s.now()}
+	q.silent = true
 	do, refused := q.prepareCreate(t, createInput{Properties: in.Properties}, map[uniqueKey]bool{})
 	if refused != nil {
 		return Record{}, fmt.Errorf("adding to %s: %s", t.Name, refused.body.(map[string]any)["message"])
@@ -70,25 +110,117 @@ func (s *Server) Add(hubID int64, objectType string, in Seed) (Record, error) {
 	return s.record(p, t, r), nil
 }
 
-// Edit changes a record as a user in HubSpot would: not in [Server.Writes].
-func (s *Server) Edit(hubID int64, objectType, id string, properties map[string]string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// inHubSpot is a request of a user in HubSpot itself, for what a test does with
+// a record there; none of it is in [Server.Writes]. The user is the account's
+// first.
+func (s *Server) inHubSpot(hubID int64, objectType, id string) (*request, *objectType, *record, error) {
 	p := s.st.Portals[hubID]
 	if p == nil || p.typeOf(objectType) == nil {
-		return fmt.Errorf("account %d has no object type %q", hubID, objectType)
+		return nil, nil, nil, fmt.Errorf("account %d has no object type %q", hubID, objectType)
 	}
 	t := p.typeOf(objectType)
 	r := p.Records[t.ID][id]
 	if r == nil {
-		return fmt.Errorf("there is no record %s among %s", id, t.Name)
+		return nil, nil, nil, fmt.Errorf("there is no record %s among %s", id, t.Name)
 	}
 	q := &request{s: s, portal: p, now: s.now()}
+	for _, u := range p.sortedUsers() {
+		if !u.Archived {
+			q.actor = u.ID
+			break
+		}
+	}
+	return q, t, r, nil
+}
+
+// Edit changes a record as a user in HubSpot would: not in [Server.Writes].
+func (s *Server) Edit(hubID int64, objectType, id string, properties map[string]string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q, t, r, err := s.inHubSpot(hubID, objectType, id)
+	if err != nil {
+		return err
+	}
 	do, refused := q.prepareUpdate(t, r, properties, map[uniqueKey]bool{})
 	if refused != nil {
 		return fmt.Errorf("editing %s %s: %s", t.Name, id, refused.body.(map[string]any)["message"])
 	}
 	do()
+	return nil
+}
+
+// Archive moves a record to the recycle bin, as a user in HubSpot would.
+func (s *Server) Archive(hubID int64, objectType, id string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q, t, r, err := s.inHubSpot(hubID, objectType, id)
+	if err != nil {
+		return err
+	}
+	q.archive(t, r)
+	return nil
+}
+
+// Restore takes a record out of the recycle bin, as a user in HubSpot would,
+// within 90 days. There is no API for it.
+func (s *Server) Restore(hubID int64, objectType, id string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q, t, r, err := s.inHubSpot(hubID, objectType, id)
+	if err != nil {
+		return err
+	}
+	if err := q.restore(t, r); err != nil {
+		return fmt.Errorf("restoring %s %s: %w", t.Name, id, err)
+	}
+	return nil
+}
+
+// Merge merges a record into another of its type, as a user in HubSpot would.
+func (s *Server) Merge(hubID int64, objectType, primaryID, goneID string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q, t, primary, err := s.inHubSpot(hubID, objectType, primaryID)
+	if err != nil {
+		return err
+	}
+	gone := q.portal.Records[t.ID][goneID]
+	if gone == nil || gone == primary || gone.Archived || primary.Archived {
+		return fmt.Errorf("%s %s and %s cannot be merged", t.Name, primaryID, goneID)
+	}
+	q.merge(t, primary, gone)
+	return nil
+}
+
+// Forget deletes a contact for good, as a user in HubSpot would for GDPR.
+func (s *Server) Forget(hubID int64, contactID string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q, t, r, err := s.inHubSpot(hubID, "contacts", contactID)
+	if err != nil {
+		return err
+	}
+	q.forget(t, r)
+	return nil
+}
+
+// Associate links two records plainly, or ends it, as a user in HubSpot would.
+func (s *Server) Associate(hubID int64, fromType, fromID, toType, toID string, linked bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q, from, _, err := s.inHubSpot(hubID, fromType, fromID)
+	if err != nil {
+		return err
+	}
+	_, to, _, err := s.inHubSpot(hubID, toType, toID)
+	if err != nil {
+		return err
+	}
+	if linked {
+		q.link(from, fromID, to, toID, nil, false)
+	} else {
+		q.disassociate(from, fromID, to, toID)
+	}
 	return nil
 }
 
@@ -104,7 +236,7 @@ func (s *Server) Records(hubID int64, objectType string) []Record {
 	}
 	t := p.typeOf(objectType)
 	out := []Record{}
-	for _, r := range sortedRecords(p.Records[t.ID]) {
+	for _, r := range p.ordered[t.ID] {
 		out = append(out, s.record(p, t, r))
 	}
 	return out
@@ -145,15 +277,51 @@ func (s *Server) AddObjectType(hubID int64, name string, properties ...string) s
 // AddProperty gives an object type a text property; a name with "!" behind it
 // has unique values.
 func (s *Server) AddProperty(hubID int64, objectType, name string) {
+	if err := s.addProperty(hubID, objectType, textProperty(name)); err != nil {
+		panic("hubspottest: " + err.Error())
+	}
+}
+
+// AddEnumeration gives an object type an enumeration; several says that a
+// record may have more than one of the options.
+func (s *Server) AddEnumeration(hubID int64, objectType, name string, several bool, options ...string) error {
+	p := property{Name: name, Label: name, GroupName: "custom", Type: "enumeration", FieldType: "select"}
+	if several {
+		p.FieldType = "checkbox"
+	}
+	for i, one := range options {
+		p.Options = append(p.Options, option{Label: one, Value: one, DisplayOrder: i})
+	}
+	return s.addProperty(hubID, objectType, p)
+}
+
+// RemoveProperty archives a property of the account's own, as an admin would.
+func (s *Server) RemoveProperty(hubID int64, objectType, name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t := s.mustPortal(hubID).typeOf(objectType)
-	if t == nil {
-		panic("hubspottest: there is no object type " + objectType)
+	p := s.st.Portals[hubID]
+	if p == nil || p.typeOf(objectType) == nil {
+		return fmt.Errorf("account %d has no object type %q", hubID, objectType)
 	}
-	p := textProperty(name)
-	p.CreatedAt, p.UpdatedAt = s.now(), s.now()
-	t.Properties[p.Name] = &p
+	t := p.typeOf(objectType)
+	q := &request{s: s, portal: p, now: s.now(), vars: map[string]string{"id": name}}
+	if out := archiveProperty(q, t); out.status != http.StatusNoContent {
+		return fmt.Errorf("the property %s of %s is HubSpot's own", name, t.Name)
+	}
+	return nil
+}
+
+func (s *Server) addProperty(hubID int64, objectType string, made property) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.st.Portals[hubID]
+	if p == nil || p.typeOf(objectType) == nil {
+		return fmt.Errorf("account %d has no object type %q", hubID, objectType)
+	}
+	t := p.typeOf(objectType)
+	made.CreatedAt, made.UpdatedAt = s.now(), s.now()
+	p.addProperty(s, t, &made)
+	return nil
 }
 
 func textProperty(name string) property {
@@ -161,25 +329,6 @@ func textProperty(name string) property {
 	return property{Name: name, Label: name, GroupName: "custom", Type: "string", FieldType: "text", HasUniqueValue: unique, Options: []option{}}
 }
 
-// serveControl is the control API, for whoever is not in this process:
-//
-//	GET    /sim/                                      what there is
-//	POST   /sim/apps                                  App
-//	POST   /sim/portals                               Portal
-//	POST   /sim/portals/{hub}/users                   User
-//	PATCH  /sim/portals/{hub}/settings                Settings, in part; durations in nanoseconds
-//	GET    /sim/portals/{hub}/records/{type}          [Record]
-//	POST   /sim/portals/{hub}/records/{type}          Seed
-//	PATCH  /sim/portals/{hub}/records/{type}/{id}     {"properties":{}}
-//	POST   /sim/portals/{hub}/properties/{type}       {"name":"x","unique":true}
-//	POST   /sim/portals/{hub}/uninstall               {"clientId":""}
-//	POST   /sim/portals/{hub}/revoke                  {"clientId":""}
-//	GET    /sim/writes                                [Write]
-//	GET    /sim/calls      DELETE /sim/calls          [CallCount]
-//	GET    /sim/faults     POST, DELETE               [Fault]
-//	GET    /sim/clock      POST {"advance":"31m"}     {"now":""}
-//	POST   /sim/consent                               {"url":"","hubId":1,"userId":1,"connect":true}
-//	POST   /sim/token                                 {"clientId":"","hubId":1,"userId":1,"scopes":[]}
 func (s *Server) serveControl(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequestBytes))
 	if err != nil {
@@ -209,8 +358,8 @@ func (s *Server) control(r *http.Request, body []byte) (any, error) {
 		return nil
 	}
 	done := map[string]bool{"ok": true}
-	if parts[0] == "portals" && len(parts) > 2 {
-		return s.controlPortal(r.Method, parts[1:], read)
+	if parts[0] == "portals" && len(parts) > 1 {
+		return s.controlPortal(r, parts[1:], read)
 	}
 	switch r.Method + " " + strings.Join(parts, "/") {
 	case "GET ":
@@ -227,7 +376,7 @@ func (s *Server) control(r *http.Request, body []byte) (any, error) {
 		apps := []any{}
 		for _, id := range sortedKeys(s.st.Apps) {
 			a := *s.st.Apps[id]
-			a.ClientSecret = ""
+			a.ClientSecret, a.DeveloperAPIKey = "", ""
 			apps = append(apps, a)
 		}
 		return map[string]any{"version": APIVersion, "url": s.URL, "now": s.now(), "apps": apps, "portals": portals}, nil
@@ -243,6 +392,19 @@ func (s *Server) control(r *http.Request, body []byte) (any, error) {
 			return nil, err
 		}
 		return s.AddPortal(in), nil
+	case "PUT webhooks":
+		var in struct {
+			ClientID string `json:"clientId"`
+			Webhooks
+		}
+		if err := read(&in); err != nil {
+			return nil, err
+		}
+		return s.SetWebhooks(in.ClientID, in.Webhooks)
+	case "POST webhooks/deliver":
+		return done, s.DeliverWebhooks(r.Context())
+	case "GET webhooks/deliveries":
+		return s.Deliveries(), nil
 	case "GET writes":
 		writes := s.Writes()
 		hub, _ := strconv.ParseInt(r.URL.Query().Get("hub"), 10, 64)
@@ -337,22 +499,47 @@ func (s *Server) sortedPortals() []*portal {
 	return out
 }
 
-func (s *Server) controlPortal(method string, parts []string, read func(any) error) (any, error) {
+func (s *Server) controlPortal(r *http.Request, parts []string, read func(any) error) (any, error) {
 	hub, err := strconv.ParseInt(parts[0], 10, 64)
 	if err != nil || !s.hasPortal(hub) {
 		return nil, fmt.Errorf("there is no account %q", parts[0])
 	}
-	var app struct {
-		ClientID string `json:"clientId"`
+	var in struct {
+		ClientID   string            `json:"clientId"`
+		Type       string            `json:"type"`
+		ID         string            `json:"id"`
+		PrimaryID  string            `json:"primaryId"`
+		ToType     string            `json:"toType"`
+		ToID       string            `json:"toId"`
+		Remove     bool              `json:"remove"`
+		Name       string            `json:"name"`
+		Unique     bool              `json:"unique"`
+		Several    bool              `json:"several"`
+		Options    []string          `json:"options"`
+		Calls      int               `json:"calls"`
+		Rules      []Rule            `json:"rules"`
+		Properties map[string]string `json:"properties"`
 	}
 	done := map[string]bool{"ok": true}
-	switch what := method + " " + parts[1]; {
+	if len(parts) == 1 && r.Method == http.MethodDelete {
+		s.RemovePortal(hub)
+		return done, nil
+	}
+	if len(parts) == 1 {
+		return nil, fmt.Errorf("there is no %s %s", r.Method, r.URL.Path)
+	}
+	// These have bodies of their own.
+	switch what := r.Method + " " + parts[1]; {
 	case what == "POST users" && len(parts) == 2:
 		var in User
 		if err := read(&in); err != nil {
 			return nil, err
 		}
 		return s.AddUser(hub, in), nil
+	case what == "GET settings" && len(parts) == 2:
+		var out Settings
+		s.Configure(hub, func(set *Settings) { out = *set })
+		return out, nil
 	case what == "PATCH settings" && len(parts) == 2:
 		var out Settings
 		s.Configure(hub, func(set *Settings) {
@@ -361,18 +548,15 @@ func (s *Server) controlPortal(method string, parts []string, read func(any) err
 			}
 		})
 		return out, err
-	case what == "POST uninstall" && len(parts) == 2:
-		if err := read(&app); err != nil {
+	case what == "POST types" && len(parts) == 2:
+		var in struct {
+			Name       string   `json:"name"`
+			Properties []string `json:"properties"`
+		}
+		if err := read(&in); err != nil {
 			return nil, err
 		}
-		s.Uninstall(hub, app.ClientID)
-		return done, nil
-	case what == "POST revoke" && len(parts) == 2:
-		if err := read(&app); err != nil {
-			return nil, err
-		}
-		s.RevokeGrants(hub, app.ClientID)
-		return done, nil
+		return map[string]string{"objectTypeId": s.AddObjectType(hub, in.Name, in.Properties...)}, nil
 	case what == "GET records" && len(parts) == 3:
 		return s.Records(hub, parts[2]), nil
 	case what == "POST records" && len(parts) == 3:
@@ -381,31 +565,45 @@ func (s *Server) controlPortal(method string, parts []string, read func(any) err
 			return nil, err
 		}
 		return s.Add(hub, parts[2], in)
+	}
+	if err := read(&in); err != nil {
+		return nil, err
+	}
+	switch what := r.Method + " " + parts[1]; {
+	case what == "POST daily" && len(parts) == 2:
+		s.UseDaily(hub, in.Calls)
+		return done, nil
+	case what == "POST uninstall" && len(parts) == 2:
+		s.Uninstall(hub, in.ClientID)
+		return done, nil
+	case what == "POST revoke" && len(parts) == 2:
+		s.RevokeGrants(hub, in.ClientID)
+		return done, nil
+	case what == "POST restore" && len(parts) == 2:
+		return done, s.Restore(hub, in.Type, in.ID)
+	case what == "POST merge" && len(parts) == 2:
+		return done, s.Merge(hub, in.Type, in.PrimaryID, in.ID)
+	case what == "POST associate" && len(parts) == 2:
+		return done, s.Associate(hub, in.Type, in.ID, in.ToType, in.ToID, !in.Remove)
+	case what == "PUT rules" && len(parts) == 3:
+		return done, s.SetRules(hub, parts[2], in.Rules...)
 	case what == "PATCH records" && len(parts) == 4:
-		var in Seed
-		if err := read(&in); err != nil {
-			return nil, err
-		}
 		return done, s.Edit(hub, parts[2], parts[3], in.Properties)
-	case what == "POST properties" && len(parts) == 3:
-		var in struct {
-			Name   string `json:"name"`
-			Unique bool   `json:"unique"`
+	case what == "DELETE records" && len(parts) == 4:
+		if r.URL.Query().Get("forget") == "true" {
+			return done, s.Forget(hub, parts[3])
 		}
-		if err := read(&in); err != nil {
-			return nil, err
+		return done, s.Archive(hub, parts[2], parts[3])
+	case what == "DELETE properties" && len(parts) == 4:
+		return done, s.RemoveProperty(hub, parts[2], parts[3])
+	case what == "POST properties" && len(parts) == 3:
+		if in.Options != nil {
+			return done, s.AddEnumeration(hub, parts[2], in.Name, in.Several, in.Options...)
 		}
 		if in.Unique {
 			in.Name += "!"
 		}
-		s.mu.Lock()
-		known := s.st.Portals[hub].typeOf(parts[2]) != nil
-		s.mu.Unlock()
-		if !known {
-			return nil, fmt.Errorf("there is no object type %q", parts[2])
-		}
-		s.AddProperty(hub, parts[2], in.Name)
-		return done, nil
+		return done, s.addProperty(hub, parts[2], textProperty(in.Name))
 	}
-	return nil, fmt.Errorf("there is no %s /sim/portals/%s", method, strings.Join(parts, "/"))
+	return nil, fmt.Errorf("there is no %s %s", r.Method, r.URL.Path)
 }

@@ -1,8 +1,12 @@
 package hubspottest
 
 import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"html/template"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -28,8 +32,11 @@ type grant struct {
 
 type authCode struct {
 	grant
-	RedirectURI string    `json:"redirectUri"`
-	ExpiresAt   time.Time `json:"expiresAt"`
+	RedirectURI string `json:"redirectUri"`
+	// Challenge is of PKCE (RFC 7636), if the app sent one.
+	Challenge       string    `json:"challenge,omitempty"`
+	ChallengeMethod string    `json:"challengeMethod,omitempty"`
+	ExpiresAt       time.Time `json:"expiresAt"`
 }
 
 type refreshToken struct {
@@ -37,6 +44,8 @@ type refreshToken struct {
 	Token string `json:"token"`
 	// Dead: revoked, rotated away or uninstalled.
 	Dead bool `json:"dead,omitempty"`
+	// Before is the token that this one's first use ends; see App.RotateLeniently.
+	Before string `json:"before,omitempty"`
 }
 
 type accessToken struct {
@@ -54,7 +63,7 @@ func (s *Server) addOAuthRoutes() {
 	s.handle("GET /oauth/v1/access-tokens/{token}", route{public: true, fn: legacyAccessToken})
 	s.handle("GET /oauth/v1/refresh-tokens/{token}", route{public: true, fn: legacyRefreshToken})
 	s.handle("DELETE /oauth/v1/refresh-tokens/{token}", route{public: true, fn: legacyRevoke})
-	s.handle("DELETE /appinstalls/"+APIVersion+"/external-install", route{bucket: burstBucket, fn: uninstall})
+	s.handle("DELETE /appinstalls/"+APIVersion+"/external-install", route{bucket: burstBucket, scopes: func(*request) []string { return []string{"oauth"} }, fn: uninstall})
 }
 
 func oauthProblem(status, code, message string) reply {
@@ -109,9 +118,13 @@ func token(q *request) reply {
 		if code.RedirectURI != form.Get("redirect_uri") {
 			return oauthProblem("BAD_REDIRECT_URI", "invalid_grant", "missing or invalid redirect uri")
 		}
-		r := &refreshToken{grant: code.grant, Token: "na1-" + newUUID()}
-		st.Refresh[r.Token] = r
-		return q.issue(r)
+		if st.Portals[code.HubID] == nil {
+			return oauthProblem("BAD_HUB", "access_denied", "missing or unknown hub id")
+		}
+		if code.Challenge != "" && !code.verified(form.Get("code_verifier")) {
+			return oauthProblem("BAD_CODE_VERIFIER", "invalid_grant", "missing or invalid code verifier")
+		}
+		return q.issue(q.s.newGrant(code.grant))
 	case "refresh_token":
 		r := st.Refresh[form.Get("refresh_token")]
 		if r == nil || r.Dead || r.ClientID != app.ClientID {
@@ -120,24 +133,86 @@ func token(q *request) reply {
 		if st.Portals[r.HubID] == nil {
 			return oauthProblem("BAD_HUB", "access_denied", "missing or unknown hub id")
 		}
-		if app.RotateRefreshTokens {
-			r.Dead = true
-			r = &refreshToken{grant: r.grant, Token: "na1-" + newUUID()}
+		if before := st.Refresh[r.Before]; before != nil {
+			before.Dead = true
+		}
+		if app.RotateRefreshTokens || app.RotateLeniently {
+			r.Dead = app.RotateRefreshTokens
+			r = &refreshToken{grant: r.grant, Token: "na1-" + newUUID(), Before: r.Token}
 			st.Refresh[r.Token] = r
 		}
 		return q.issue(r)
 	}
+	if form.Get("grant_type") == "client_credentials" {
+		return q.issueToApp(app, strings.Fields(form.Get("scope")))
+	}
 	return oauthProblem("BAD_GRANT_TYPE", "unsupported_grant_type", "missing or unknown grant type")
 }
 
-func (q *request) issue(r *refreshToken) reply {
-	access := "CMh" + randomHex(60)
-	for old, t := range q.s.st.Access {
-		if q.now.After(t.ExpiresAt.Add(24 * time.Hour)) {
-			delete(q.s.st.Access, old)
+// verified compares a PKCE verifier with the challenge of the consent.
+func (c *authCode) verified(verifier string) bool {
+	if c.ChallengeMethod == "S256" {
+		sum := sha256.Sum256([]byte(verifier))
+		verifier = base64.RawURLEncoding.EncodeToString(sum[:])
+	}
+	return verifier == c.Challenge
+}
+
+// newGrant keeps a new refresh token; the first of an app in an account is its
+// installation.
+func (s *Server) newGrant(g grant) *refreshToken {
+	r := &refreshToken{grant: g, Token: "na1-" + newUUID()}
+	s.st.Refresh[r.Token] = r
+	if key := installKey(g.HubID, g.ClientID); !s.st.Installs[key] {
+		s.st.Installs[key] = true
+		s.lifecycle(g.ClientID, g.HubID, "APP_INSTALL")
+	}
+	return r
+}
+
+// installKey is text, since it is a key of saved JSON.
+func installKey(hubID int64, clientID string) string {
+	return strconv.FormatInt(hubID, 10) + "/" + clientID
+}
+
+// appScopes are those that a token of the app's own may carry.
+var appScopes = []string{
+	"developer.webhooks_journal.read", "developer.webhooks_journal.subscriptions.read", "developer.webhooks_journal.subscriptions.write",
+	"developer.webhooks_journal.snapshots.read", "developer.webhooks_journal.snapshots.write",
+}
+
+// issueToApp answers client_credentials: a token of no account, without a
+// refresh token.
+func (q *request) issueToApp(app *App, scopes []string) reply {
+	for _, scope := range scopes {
+		if !slices.Contains(appScopes, scope) && !slices.Contains(app.RequiredScopes, scope) && !slices.Contains(app.OptionalScopes, scope) {
+			return oauthProblem("BAD_SCOPES", "invalid_scope", "missing or unknown scopes: "+scope)
 		}
 	}
-	q.s.st.Access[access] = &accessToken{grant: r.grant, ExpiresAt: q.now.Add(accessTokenLife)}
+	if len(scopes) == 0 {
+		return oauthProblem("BAD_SCOPES", "invalid_scope", "missing or unknown scopes")
+	}
+	access := q.keepAccess(grant{ClientID: app.ClientID, Scopes: scopes})
+	return reply{status: http.StatusOK, body: map[string]any{
+		"token_type": "bearer", "token_use": "access_token", "access_token": access, "expires_in": int(accessTokenLife.Seconds()), "scopes": scopes,
+	}}
+}
+
+// keepAccess makes an access token. Those long expired are cleared away when
+// their number has doubled, so that no single call pays for all.
+func (q *request) keepAccess(g grant) string {
+	st := q.s.st
+	if len(st.Access) > 2*q.s.tokensAtPrune+100 {
+		maps.DeleteFunc(st.Access, func(_ string, t *accessToken) bool { return q.now.After(t.ExpiresAt.Add(24 * time.Hour)) })
+		q.s.tokensAtPrune = len(st.Access)
+	}
+	access := "CMh" + randomHex(60)
+	st.Access[access] = &accessToken{grant: g, ExpiresAt: q.now.Add(accessTokenLife)}
+	return access
+}
+
+func (q *request) issue(r *refreshToken) reply {
+	access := q.keepAccess(r.grant)
 	return reply{status: http.StatusOK, body: map[string]any{
 		"token_type": "bearer", "token_use": "access_token", "access_token": access, "refresh_token": r.Token,
 		"expires_in": int(accessTokenLife.Seconds()), "hub_id": r.HubID, "user_id": r.UserID, "scopes": r.Scopes,
@@ -167,17 +242,19 @@ func introspect(q *request) reply {
 		return *refused
 	}
 	inactive := reply{status: http.StatusOK, body: map[string]any{"active": false}}
-	text := form.Get("token")
+	// The reference says "token", the guide names the token's kind.
+	text := cmp.Or(form.Get("token"), form.Get("access_token"), form.Get("refresh_token"))
 	if a := q.s.st.Access[text]; a != nil {
 		if a.ClientID != app.ClientID || a.Uninstalled || !q.now.Before(a.ExpiresAt) {
 			return inactive
 		}
 		out := q.describe(a.grant)
-		out["token"], out["token_use"], out["is_private_distribution"] = text, "access_token", false
+		out["token"], out["token_use"], out["is_private_distribution"] = text, "access_token", app.PrivateDistribution
 		out["expires_in"] = int(a.ExpiresAt.Sub(q.now).Seconds())
 		out["signed_access_token"] = map[string]any{
 			"expiresAt": a.ExpiresAt.UnixMilli(), "scopes": "", "hubId": a.HubID, "userId": a.UserID,
-			"appId": app.AppID, "signature": "", "hublet": "na1", "isUserLevel": app.UserLevel, "isPrivateDistribution": false,
+			"appId": app.AppID, "signature": "", "newSignature": "", "scopeToScopeGroupPks": "", "trialScopes": "", "trialScopeToScopeGroupPks": "",
+			"hublet": "na1", "isUserLevel": app.UserLevel, "isPrivateDistribution": app.PrivateDistribution,
 		}
 		return reply{status: http.StatusOK, body: out}
 	}
@@ -235,6 +312,10 @@ func uninstall(q *request) reply {
 }
 
 func (s *Server) uninstall(hubID int64, clientID string) {
+	if key := installKey(hubID, clientID); s.st.Installs[key] {
+		delete(s.st.Installs, key)
+		s.lifecycle(clientID, hubID, "APP_UNINSTALL")
+	}
 	for _, r := range s.st.Refresh {
 		if r.HubID == hubID && r.ClientID == clientID {
 			r.Dead = true
@@ -280,8 +361,7 @@ func (s *Server) Token(clientID string, hubID, userID int64, scopes ...string) (
 	if len(scopes) == 0 {
 		scopes = slices.Concat(app.RequiredScopes, app.OptionalScopes)
 	}
-	r := &refreshToken{grant: grant{clientID, hubID, userID, scopes}, Token: "na1-" + newUUID()}
-	s.st.Refresh[r.Token] = r
+	r := s.newGrant(grant{clientID, hubID, userID, scopes})
 	q := &request{s: s, now: s.now()}
 	body := q.issue(r).body.(map[string]any)
 	return body["access_token"].(string), r.Token
@@ -326,8 +406,26 @@ func (q *request) authenticate() *reply {
 	}
 	q.token, q.app, q.portal = t, q.s.st.Apps[t.ClientID], q.s.st.Portals[t.HubID]
 	if q.app == nil || q.portal == nil {
+		// The app or the account is gone, or the token is the app's own.
 		out := problem(http.StatusUnauthorized, "INVALID_AUTHENTICATION", "Authentication credentials not found.")
 		return &out
+	}
+	return nil
+}
+
+// authenticateApp takes the app's own tokens alone.
+func (q *request) authenticateApp() *reply {
+	t := q.s.st.Access[bearer(q.header)]
+	if t == nil || t.HubID != 0 || !q.now.Before(t.ExpiresAt) || q.s.st.Apps[t.ClientID] == nil {
+		out := problem(http.StatusUnauthorized, "INVALID_AUTHENTICATION", "Authentication credentials not found.")
+		return &out
+	}
+	q.token, q.app = t, q.s.st.Apps[t.ClientID]
+	if q.route.scopes != nil {
+		if needed := q.route.scopes(q); !slices.ContainsFunc(needed, func(one string) bool { return slices.Contains(t.Scopes, one) }) {
+			out := missingScopes(needed)
+			return &out
+		}
 	}
 	return nil
 }
@@ -373,62 +471,6 @@ func missingScopes(needed []string) reply {
 		"links", map[string]any{"scopes": "https://developers.hubspot.com/scopes"})
 }
 
-func burstExceeded() reply {
-	return limitExceeded("TEN_SECONDLY_ROLLING", "You have reached your ten_secondly_rolling limit.")
-}
-
-func limitExceeded(policy, message string) reply {
-	return reply{status: http.StatusTooManyRequests, body: map[string]any{
-		"status": "error", "message": message, "errorType": "RATE_LIMIT", "category": "RATE_LIMITS",
-		"correlationId": newUUID(), "policyName": policy, "requestId": newUUID(),
-	}}
-}
-
-// limit counts the call against its bucket.
-func (q *request) limit() (*reply, map[string]string) {
-	set := q.portal.Settings
-	if set.NoRateLimits || q.route.bucket == noBucket {
-		return nil, nil
-	}
-	most, window, key := 110, 10*time.Second, fmt.Sprintf("%d/%s", q.portal.HubID, q.app.ClientID)
-	if set.BurstLimit > 0 {
-		most = set.BurstLimit
-	}
-	if q.route.bucket == searchBucket {
-		most, window, key = 5, time.Second, fmt.Sprintf("%d/search", q.portal.HubID)
-		if set.SearchLimit > 0 {
-			most = set.SearchLimit
-		}
-	}
-	recent := q.s.windows[key]
-	for len(recent) > 0 && !recent[0].After(q.now.Add(-window)) {
-		recent = recent[1:]
-	}
-	allowed := len(recent) < most
-	if allowed {
-		recent = append(recent, q.now)
-	}
-	q.s.windows[key] = recent
-	if q.route.bucket == searchBucket {
-		if !allowed {
-			out := limitExceeded("SECONDLY", "You have reached your secondly limit.")
-			return &out, nil
-		}
-		return nil, nil
-	}
-	headers := map[string]string{
-		"X-HubSpot-RateLimit-Max":                   strconv.Itoa(most),
-		"X-HubSpot-RateLimit-Remaining":             strconv.Itoa(most - len(recent)),
-		"X-HubSpot-RateLimit-Interval-Milliseconds": strconv.FormatInt(window.Milliseconds(), 10),
-	}
-	if !allowed {
-		out := burstExceeded()
-		out.header = headers
-		return &out, headers
-	}
-	return nil, headers
-}
-
 var consentPage = template.Must(template.New("consent").Parse(pageHead + `
 <main class="narrow">
 <h1>Connect {{.App.Name}} to HubSpot</h1>
@@ -461,6 +503,7 @@ type consent struct {
 	app                *App
 	scopes, optional   []string
 	redirectURI, state string
+	challenge, method  string
 }
 
 // readConsent checks what an app asks for. Whatever is wrong ends on HubSpot's
@@ -469,6 +512,7 @@ func (s *Server) readConsent(values url.Values) (consent, string) {
 	c := consent{
 		app: s.st.Apps[values.Get("client_id")], redirectURI: values.Get("redirect_uri"), state: values.Get("state"),
 		scopes: strings.Fields(values.Get("scope")), optional: strings.Fields(values.Get("optional_scope")),
+		challenge: values.Get("code_challenge"), method: cmp.Or(values.Get("code_challenge_method"), "plain"),
 	}
 	if c.app == nil {
 		return c, "Couldn't complete the connection: the client ID is not known."
@@ -537,7 +581,7 @@ func (s *Server) askConsent(w http.ResponseWriter, c consent, segments []string,
 		return
 	}
 	hidden := map[string]string{}
-	for _, name := range []string{"client_id", "redirect_uri", "scope", "optional_scope", "state"} {
+	for _, name := range []string{"client_id", "redirect_uri", "scope", "optional_scope", "state", "code_challenge", "code_challenge_method"} {
 		hidden[name] = values.Get(name)
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -595,6 +639,7 @@ func (s *Server) takeConsent(w http.ResponseWriter, r *http.Request, c consent, 
 	code := newUUID()
 	s.st.Codes[code] = &authCode{
 		grant: grant{c.app.ClientID, hub, userID, granted}, RedirectURI: c.redirectURI, ExpiresAt: s.now().Add(codeLife),
+		Challenge: c.challenge, ChallengeMethod: c.method,
 	}
 	answer.Set("code", code)
 	back.RawQuery = answer.Encode()

@@ -1,18 +1,24 @@
 package hubspottest
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
 	"net/mail"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-const maxObjectBatch = 100
+const (
+	maxObjectBatch = 100
+	// recycleBinKeeps is HubSpot's.
+	recycleBinKeeps = 90 * 24 * time.Hour
+)
 
 func (s *Server) addRoutes() {
 	s.addOAuthRoutes()
@@ -40,6 +46,11 @@ func (s *Server) addRoutes() {
 	s.handle("DELETE "+at+"/{id}", change(archiveRecord))
 	s.addAssociationRoutes()
 	s.addAccountRoutes()
+	s.addPipelineRoutes()
+	s.addPropertyRoutes()
+	s.addSchemaRoutes()
+	s.addWebhookRoutes()
+	s.addJournalRoutes()
 }
 
 // typeScopes are the scopes of the object type in a path.
@@ -130,10 +141,19 @@ type typeInput struct {
 type looseID string
 
 func (l *looseID) UnmarshalJSON(raw []byte) error {
-	*l = looseID(strings.Trim(string(raw), `"`))
-	if *l == "null" {
-		*l = ""
+	var text string
+	switch {
+	case string(raw) == "null":
+	case raw[0] == '"':
+		if err := json.Unmarshal(raw, &text); err != nil {
+			return err
+		}
+	case raw[0] == '{' || raw[0] == '[':
+		return fmt.Errorf("neither text nor a number")
+	default:
+		text = string(raw)
 	}
+	*l = looseID(text)
 	return nil
 }
 
@@ -178,7 +198,7 @@ func (q *request) check(t *objectType, in values, old map[string]string) (values
 			bad = append(bad, q.portal.propertyProblem(name, "READ_ONLY_VALUE", fmt.Sprintf("%q is a read only property; its value cannot be set.", name)))
 			continue
 		}
-		if u := q.user(); u != nil && slices.Contains(u.ReadOnlyProperties, t.Name+"."+name) {
+		if u := q.user(); u != nil && (slices.Contains(u.ReadOnlyProperties, t.Name+"."+name) || u.hides(t, name)) {
 			bad = append(bad, q.portal.propertyProblem(name, "PROPERTY_NOT_EDITABLE", fmt.Sprintf("The user may not edit %q.", name)))
 			continue
 		}
@@ -244,7 +264,7 @@ func (p *portal) allowed(t *objectType, def *property, value string, in values, 
 	}
 	switch def.Type {
 	case "number":
-		if _, err := strconv.ParseFloat(value, 64); err != nil {
+		if !decimal.MatchString(value) {
 			return "", "INVALID_INTEGER"
 		}
 	case "bool":
@@ -292,6 +312,14 @@ func (p *portal) allowed(t *objectType, def *property, value string, in values, 
 	return value, ""
 }
 
+// decimal is how a number may be written: not as Go may (NaN, 0x1p-2, 1_000).
+var decimal = regexp.MustCompile(`^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$`)
+
+// hides says that the user may not see a property.
+func (u *User) hides(t *objectType, name string) bool {
+	return slices.Contains(u.HiddenProperties, t.Name+"."+name)
+}
+
 func splitMulti(value string) []string {
 	return strings.FieldsFunc(value, func(r rune) bool { return r == ';' })
 }
@@ -310,17 +338,23 @@ func parseTime(value string) (time.Time, bool) {
 
 func formatTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
-// uniqueNames are the properties of a type whose values must be unique.
+// uniqueNames are the properties of a type whose values must be unique; they
+// are worked out anew after redefined.
 func (t *objectType) uniqueNames() []string {
-	var out []string
-	for name, p := range t.Properties {
-		if p.HasUniqueValue {
-			out = append(out, name)
+	if t.unique == nil {
+		t.unique = []string{}
+		for name, p := range t.Properties {
+			if p.HasUniqueValue {
+				t.unique = append(t.unique, name)
+			}
 		}
+		slices.Sort(t.unique)
 	}
-	slices.Sort(out)
-	return out
+	return t.unique
 }
+
+// redefined must follow every change to a type's properties.
+func (t *objectType) redefined() { t.unique = nil }
 
 func (s *Server) find(p *portal, t *objectType, name, value string) *record {
 	if name == "" || name == "hs_object_id" {
@@ -384,12 +418,13 @@ func (q *request) clash(t *objectType, in values, self string, taken map[uniqueK
 		if t.ID == "0-1" && name == "email" && self == "" && !q.secondary(holder, value) {
 			out = problem(http.StatusConflict, "CONFLICT", "Contact already exists. Existing ID: "+holder)
 		} else {
+			// HubSpot names a half-made record first, then the holder.
 			mine := self
 			if mine == "" {
 				mine = strconv.FormatInt(q.s.st.newID(), 10)
 			}
 			out = invalid("Cannot set PropertyValueCoordinates{portalId=%d, objectTypeId=ObjectTypeId{legacyObjectType=%s}, propertyName=%s, value=%s} on %s. %s already has that value.",
-				q.portal.HubID, strings.ToUpper(t.Singular), name, value, mine, holder)
+				q.portal.HubID, upperSingular(t), name, value, mine, holder)
 		}
 		return &out
 	}
@@ -425,6 +460,7 @@ func (q *request) prepareCreate(t *objectType, in createInput, taken map[uniqueK
 	if len(t.RequiredAny) > 0 && !slices.ContainsFunc(t.RequiredAny, func(n string) bool { return props[n] != "" }) {
 		missing(t.RequiredAny[0])
 	}
+	bad = append(bad, q.broken(t, nil, props)...)
 	if len(bad) > 0 {
 		out := invalidProperties(bad)
 		return nil, &out
@@ -461,39 +497,45 @@ func (q *request) prepareCreate(t *objectType, in createInput, taken map[uniqueK
 	}, nil
 }
 
-func (q *request) source() (source, id, label, detail string) {
-	if q.app == nil {
-		return "CRM_UI", "", "CRM UI", ""
-	}
-	return "INTEGRATION", strconv.FormatInt(q.app.AppID, 10), "Integration", q.app.Name
-}
-
 // insert stores a new record.
 func (q *request) insert(t *objectType, props values) *record {
 	now := q.s.now()
 	r := &record{
-		ID: strconv.FormatInt(q.s.st.newID(), 10), Props: map[string]string{}, History: map[string][]version{},
-		CreatedAt: now, UpdatedAt: now, Seeded: q.app == nil && q.endpoint == "",
+		ID: strconv.FormatInt(q.s.st.newID(), 10), Props: make(map[string]string, len(props)+12), History: make(map[string][]version, len(props)),
+		CreatedAt: now, UpdatedAt: now, Seeded: q.silent,
 	}
 	source, sourceID, label, detail := q.source()
 	r.Props["hs_object_id"] = r.ID
-	r.Props["hs_object_source"], r.Props["hs_object_source_id"] = source, sourceID
-	r.Props["hs_object_source_label"], r.Props["hs_object_source_detail_1"] = label, detail
-	if u := q.user(); u != nil {
-		r.Props["hs_object_source_user_id"] = strconv.FormatInt(u.ID, 10)
+	for name, value := range map[string]string{
+		"hs_object_source": source, "hs_object_source_id": sourceID, "hs_object_source_label": label, "hs_object_source_detail_1": detail,
+	} {
+		if value != "" {
+			r.Props[name] = value
+		}
+	}
+	if by := q.author(); by != 0 {
+		r.Props["hs_object_source_user_id"] = strconv.FormatInt(by, 10)
+		r.Props["hs_created_by_user_id"] = r.Props["hs_object_source_user_id"]
 	}
 	r.Props[t.created()] = formatTime(now)
-	if q.portal.Records[t.ID] == nil {
-		q.portal.Records[t.ID] = map[string]*record{}
+	p := q.portal
+	if p.Records[t.ID] == nil {
+		p.Records[t.ID] = map[string]*record{}
 	}
-	q.portal.Records[t.ID][r.ID] = r
+	p.Records[t.ID][r.ID] = r
+	// IDs only grow, so that the order of creation is kept by appending.
+	p.ordered[t.ID] = append(p.ordered[t.ID], r)
+	q.tell(change{kind: created, t: t, id: r.ID})
 	q.apply(t, r, props)
 	q.log(Write{ObjectType: t.Name, ID: r.ID, Operation: "create", Properties: props})
-	if t.ID == "0-1" && q.portal.Settings.AutoCompany && q.endpoint != "" {
-		q.s.pending = append(q.s.pending, pendingWork{at: now.Add(q.portal.Settings.AutoCompanyAfter), do: q.autoCompany(r.ID)})
+	if t.ID == "0-1" && p.Settings.AutoCompany && !q.silent {
+		q.s.later(now.Add(p.Settings.AutoCompanyAfter), q.autoCompany(r.ID))
 	}
 	return r
 }
+
+// mailboxDomains are of nobody's company. HubSpot's list is longer.
+var mailboxDomains = []string{"gmail.com", "googlemail.com", "yahoo.com", "outlook.com", "hotmail.com", "icloud.com", "aol.com", "gmx.de", "gmx.net", "web.de"}
 
 // autoCompany does what an account does by itself for a new contact.
 func (q *request) autoCompany(contactID string) func() {
@@ -504,16 +546,15 @@ func (q *request) autoCompany(contactID string) func() {
 			return
 		}
 		_, domain, ok := strings.Cut(contact.Props["email"], "@")
-		if !ok || len(p.Links[linkKey("0-1", contactID, "0-2")]) > 0 {
+		if !ok || slices.Contains(mailboxDomains, domain) || len(p.Links[linkKey("0-1", contactID, "0-2")]) > 0 {
 			return
 		}
 		self := &request{s: s, portal: p, endpoint: "automatic company"}
 		companies := p.Types["0-2"]
 		var company *record
-		for _, id := range sortedKeys(p.Records["0-2"]) {
-			if r := p.Records["0-2"][id]; !r.Archived && strings.EqualFold(r.Props["domain"], domain) {
+		for _, r := range p.known[knownKey{"0-2", "domain", strings.ToLower(domain)}] {
+			if !r.Archived && strings.EqualFold(r.Props["domain"], domain) && (company == nil || number(r.ID) < number(company.ID)) {
 				company = r
-				break
 			}
 		}
 		if company == nil {
@@ -527,17 +568,18 @@ func (q *request) autoCompany(contactID string) func() {
 // apply sets values of a record, with history and search's lag.
 func (q *request) apply(t *objectType, r *record, props values) {
 	now := q.s.now()
-	lag := q.portal.Settings.SearchLag
-	if !now.Before(r.UpdatedAt.Add(lag)) && r.CreatedAt != now {
-		r.Indexed = maps.Clone(r.Props)
+	if lag := q.portal.Settings.SearchLag; lag > 0 {
+		if !now.Before(r.UpdatedAt.Add(lag)) && r.CreatedAt != now {
+			r.Indexed = maps.Clone(r.Props)
+		}
+	} else {
+		r.Indexed = nil
 	}
 	q.s.removeFromIndex(q.portal, t, r)
 	source, sourceID, _, _ := q.source()
-	var by int64
-	if q.token != nil {
-		by = q.token.UserID
-	}
-	for name, value := range props {
+	by := q.author()
+	for _, name := range sortedKeys(props) {
+		value := props[name]
 		if r.Props[name] == value {
 			continue
 		}
@@ -547,6 +589,7 @@ func (q *request) apply(t *objectType, r *record, props values) {
 			r.Props[name] = value
 		}
 		r.History[name] = append([]version{{Value: value, At: now, Source: source, SourceID: sourceID, UpdatedBy: by}}, r.History[name]...)
+		q.tell(change{kind: propertyChanged, t: t, id: r.ID, property: name, value: value})
 	}
 	if t.ID == "0-1" {
 		if _, domain, ok := strings.Cut(r.Props["email"], "@"); ok {
@@ -555,14 +598,19 @@ func (q *request) apply(t *objectType, r *record, props values) {
 	}
 	r.UpdatedAt = now
 	r.Props[t.modified()] = formatTime(now)
+	delete(r.Props, "hs_updated_by_user_id")
+	if by != 0 {
+		r.Props["hs_updated_by_user_id"] = strconv.FormatInt(by, 10)
+	}
 	q.s.addToIndex(q.portal, t, r)
+	q.portal.remember(t, r, props)
 }
 
 func (q *request) log(w Write) {
 	if q.endpoint == "" {
-		return // seeded
+		return // seeded, or done by a user in HubSpot
 	}
-	w.Seq, w.At, w.HubID, w.Endpoint = len(q.s.st.Writes)+1, q.s.now(), q.portal.HubID, q.method+" "+q.endpoint
+	w.Seq, w.At, w.HubID, w.Endpoint = len(q.s.st.Writes)+1, q.s.now(), q.portal.HubID, strings.TrimSpace(q.method+" "+q.endpoint)
 	if q.app != nil {
 		w.ClientID, w.UserID = q.app.ClientID, q.token.UserID
 	}
@@ -590,19 +638,27 @@ func (s *Server) recordURL(hub int64, typeID, id string) string {
 }
 
 func (q *request) render(t *objectType, r *record, v view) map[string]any {
-	props := map[string]any{}
-	names := slices.Concat(v.properties, v.history)
-	if len(names) == 0 {
-		names = t.Defaults
-	}
-	for _, name := range slices.Concat(names, []string{"hs_object_id", t.created(), t.modified()}) {
-		if t.Properties[name] == nil {
-			continue
+	u := q.user()
+	props := make(map[string]any, len(v.properties)+len(v.history)+8)
+	show := func(name string) {
+		def := t.Properties[name]
+		if def == nil || def.Archived || u != nil && u.hides(t, name) {
+			return
 		}
 		if value, ok := r.Props[name]; ok {
 			props[name] = value
-		} else {
+		} else if !q.portal.Settings.OmitUnset {
 			props[name] = nil
+		}
+	}
+	for _, list := range [][]string{v.properties, v.history, t.always()} {
+		for _, name := range list {
+			show(name)
+		}
+	}
+	if len(v.properties)+len(v.history) == 0 {
+		for _, name := range t.Defaults {
+			show(name)
 		}
 	}
 	out := map[string]any{
@@ -615,9 +671,15 @@ func (q *request) render(t *objectType, r *record, v view) map[string]any {
 	if len(v.history) > 0 {
 		history := map[string]any{}
 		for _, name := range v.history {
+			if def := t.Properties[name]; def == nil || u != nil && u.hides(t, name) {
+				continue
+			}
 			versions := []any{}
 			for _, h := range r.History[name] {
-				one := map[string]any{"value": h.Value, "timestamp": formatTime(h.At), "sourceType": h.Source, "sourceId": h.SourceID}
+				one := map[string]any{"value": h.Value, "timestamp": formatTime(h.At), "sourceType": h.Source}
+				if h.SourceID != "" {
+					one["sourceId"] = h.SourceID
+				}
 				if h.UpdatedBy != 0 {
 					one["updatedByUserId"] = h.UpdatedBy
 				}
@@ -672,7 +734,7 @@ func checkIDProperty(t *objectType, name string) *reply {
 	if name == "" || name == "hs_object_id" {
 		return nil
 	}
-	if p := t.Properties[name]; p == nil || !p.HasUniqueValue {
+	if p := t.Properties[name]; p == nil || p.Archived || !p.HasUniqueValue {
 		out := invalid("The property %s is not a unique property of %s and cannot be used as idProperty", name, t.Name)
 		return &out
 	}
@@ -688,15 +750,18 @@ func listRecords(q *request, t *objectType) reply {
 	archived := q.query.Get("archived") == "true"
 	results := []any{}
 	out := map[string]any{}
-	for _, r := range sortedRecords(q.portal.Records[t.ID]) {
-		if n, _ := strconv.ParseInt(r.ID, 10, 64); n < after || r.Archived != archived || r.MergedInto != "" {
+	shown := q.view()
+	all := q.portal.ordered[t.ID]
+	from, _ := slices.BinarySearchFunc(all, after, func(r *record, n int64) int { return cmp.Compare(number(r.ID), n) })
+	for _, r := range all[from:] {
+		if r.Archived != archived || r.MergedInto != "" {
 			continue
 		}
 		if len(results) == limit {
 			out["paging"] = map[string]any{"next": map[string]any{"after": r.ID, "link": q.s.URL + "/" + strings.Join(q.segments, "/") + "?after=" + r.ID}}
 			break
 		}
-		results = append(results, q.render(t, r, q.view()))
+		results = append(results, q.render(t, r, shown))
 	}
 	out["results"] = results
 	return reply{status: http.StatusOK, body: out}
@@ -721,13 +786,15 @@ func sortedRecords(m map[string]*record) []*record {
 	for _, r := range m {
 		out = append(out, r)
 	}
-	slices.SortFunc(out, func(a, b *record) int {
-		if n := len(a.ID) - len(b.ID); n != 0 {
-			return n
-		}
-		return strings.Compare(a.ID, b.ID)
-	})
+	slices.SortFunc(out, byID)
 	return out
+}
+
+func byID(a, b *record) int {
+	if n := len(a.ID) - len(b.ID); n != 0 {
+		return n
+	}
+	return strings.Compare(a.ID, b.ID)
 }
 
 type updateInput struct {
@@ -740,6 +807,7 @@ type updateInput struct {
 // prepareUpdate checks everything about an update and returns the deed.
 func (q *request) prepareUpdate(t *objectType, r *record, in values, taken map[uniqueKey]bool) (func() *record, *reply) {
 	stored, bad := q.check(t, in, r.Props)
+	bad = append(bad, q.broken(t, r.Props, in)...)
 	if len(bad) > 0 {
 		out := invalidProperties(bad)
 		return nil, &out
@@ -784,11 +852,32 @@ func (q *request) archive(t *objectType, r *record) {
 	q.s.removeFromIndex(q.portal, t, r)
 	r.Archived, r.ArchivedAt = true, q.s.now()
 	r.UpdatedAt = r.ArchivedAt
+	q.tell(change{kind: deleted, t: t, id: r.ID})
 	q.log(Write{ObjectType: t.Name, ID: r.ID, Operation: "archive"})
 }
 
+// restore takes a record out of the recycle bin; only users can.
+func (q *request) restore(t *objectType, r *record) error {
+	switch {
+	case r == nil || !r.Archived || r.MergedInto != "":
+		return fmt.Errorf("it is not in the recycle bin")
+	case q.s.now().After(r.ArchivedAt.Add(recycleBinKeeps)):
+		return fmt.Errorf("it was archived more than 90 days ago")
+	}
+	for _, name := range t.uniqueNames() {
+		if v := r.Props[name]; v != "" && q.s.find(q.portal, t, name, v) != nil {
+			return fmt.Errorf("another record has its %s by now", name)
+		}
+	}
+	r.Archived, r.ArchivedAt, r.UpdatedAt = false, time.Time{}, q.s.now()
+	q.s.addToIndex(q.portal, t, r)
+	q.tell(change{kind: restored, t: t, id: r.ID})
+	return nil
+}
+
 func archiveRecord(q *request, t *objectType) reply {
-	q.archive(t, q.s.find(q.portal, t, "", q.vars["id"]))
+	// Not find: a merged record's old ID must not archive the one it went into.
+	q.archive(t, q.portal.Records[t.ID][q.vars["id"]])
 	return reply{status: http.StatusNoContent}
 }
 
@@ -797,18 +886,39 @@ func gdprDelete(q *request, t *objectType) reply {
 		ObjectID   looseID `json:"objectId"`
 		IDProperty string  `json:"idProperty"`
 	}
+	if t.ID != "0-1" {
+		// Only contacts have it.
+		return notFound()
+	}
 	if refused := q.decode(&in); refused != nil {
+		return *refused
+	}
+	if refused := checkIDProperty(t, in.IDProperty); refused != nil {
 		return *refused
 	}
 	r := q.s.find(q.portal, t, in.IDProperty, string(in.ObjectID))
 	if r == nil {
 		return notFound()
 	}
-	q.s.removeFromIndex(q.portal, t, r)
-	delete(q.portal.Records[t.ID], r.ID)
-	q.portal.unlinkAll(t, r.ID)
-	q.log(Write{ObjectType: t.Name, ID: r.ID, Operation: "gdpr-delete"})
+	q.forget(t, r)
 	return reply{status: http.StatusNoContent}
+}
+
+// forget deletes a record for good.
+func (q *request) forget(t *objectType, r *record) {
+	p := q.portal
+	q.s.removeFromIndex(p, t, r)
+	delete(p.Records[t.ID], r.ID)
+	p.ordered[t.ID] = slices.DeleteFunc(p.ordered[t.ID], func(one *record) bool { return one == r })
+	for key, list := range p.known {
+		if slices.Contains(list, r) {
+			p.known[key] = slices.DeleteFunc(slices.Clone(list), func(one *record) bool { return one == r })
+		}
+	}
+	p.unlinkAll(t, r.ID)
+	q.tell(change{kind: deleted, t: t, id: r.ID})
+	q.tell(change{kind: privacyDeleted, t: t, id: r.ID})
+	q.log(Write{ObjectType: t.Name, ID: r.ID, Operation: "gdpr-delete"})
 }
 
 func mergeRecords(q *request, t *objectType) reply {
@@ -819,38 +929,46 @@ func mergeRecords(q *request, t *objectType) reply {
 	if refused := q.decode(&in); refused != nil {
 		return *refused
 	}
-	primary, merged := q.s.find(q.portal, t, "", string(in.Primary)), q.s.find(q.portal, t, "", string(in.Merged))
-	if primary == nil || merged == nil || primary.Archived || merged.Archived {
+	primary, gone := q.s.find(q.portal, t, "", string(in.Primary)), q.s.find(q.portal, t, "", string(in.Merged))
+	if primary == nil || gone == nil || primary.Archived || gone.Archived {
 		return notFound()
 	}
-	if primary == merged {
+	if primary == gone {
 		return invalid("A record cannot be merged into itself")
 	}
-	q.s.removeFromIndex(q.portal, t, merged)
+	q.merge(t, primary, gone)
+	return reply{status: http.StatusOK, body: q.render(t, primary, view{})}
+}
+
+// merge gives a record's values (where the other has none), addresses and
+// associations to another; the old ID goes on to lead there.
+func (q *request) merge(t *objectType, primary, gone *record) {
+	p := q.portal
+	q.s.removeFromIndex(p, t, gone)
 	add := values{}
-	for name, value := range merged.Props {
+	for name, value := range gone.Props {
 		if def := t.Properties[name]; primary.Props[name] == "" && def != nil && !def.ReadOnly {
 			add[name] = value
 		}
 	}
-	if t.ID == "0-1" && merged.Props["email"] != "" && primary.Props["email"] != "" {
-		add["hs_additional_emails"] = strings.Join(append(splitMulti(primary.Props["hs_additional_emails"]), merged.Props["email"]), ";")
+	if t.ID == "0-1" && gone.Props["email"] != "" && primary.Props["email"] != "" {
+		more := append(splitMulti(primary.Props["hs_additional_emails"]), gone.Props["email"])
+		more = append(more, splitMulti(gone.Props["hs_additional_emails"])...)
+		add["hs_additional_emails"] = strings.Join(more, ";")
 	}
-	for key, ends := range q.portal.Links {
-		fromType, fromID, toType := splitLinkKey(key)
-		if fromType != t.ID || fromID != merged.ID {
-			continue
-		}
-		for id, links := range ends {
+	for toType := range p.Types {
+		for id, links := range p.Links[linkKey(t.ID, gone.ID, toType)] {
 			for _, l := range links {
-				q.portal.addLink(t.ID, primary.ID, toType, id, l)
+				if toType != t.ID || id != primary.ID {
+					p.addLink(t.ID, primary.ID, toType, id, l)
+				}
 			}
 		}
 	}
-	q.portal.unlinkAll(t, merged.ID)
-	merged.Archived, merged.ArchivedAt, merged.MergedInto = true, q.s.now(), primary.ID
+	p.unlinkAll(t, gone.ID)
+	gone.Archived, gone.ArchivedAt, gone.MergedInto = true, q.s.now(), primary.ID
 	q.apply(t, primary, add)
-	primary.Props["hs_merged_object_ids"] = strings.Join(append(splitMulti(primary.Props["hs_merged_object_ids"]), merged.ID), ";")
-	q.log(Write{ObjectType: t.Name, ID: primary.ID, Operation: "merge", ToID: merged.ID, ToType: t.Name})
-	return reply{status: http.StatusOK, body: q.render(t, primary, view{})}
+	primary.Props["hs_merged_object_ids"] = strings.Join(append(splitMulti(primary.Props["hs_merged_object_ids"]), gone.ID), ";")
+	q.tell(change{kind: merged, t: t, id: primary.ID, mergedIDs: []string{gone.ID}, moved: len(add)})
+	q.log(Write{ObjectType: t.Name, ID: primary.ID, Operation: "merge", ToID: gone.ID, ToType: t.Name})
 }

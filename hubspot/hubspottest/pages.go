@@ -150,7 +150,7 @@ func (s *Server) showPortal(w http.ResponseWriter, p *portal) {
 	for _, id := range order {
 		t := p.Types[id]
 		shown := table{Name: t.Name, Columns: columns[id]}
-		for _, r := range sortedRecords(p.Records[id]) {
+		for _, r := range p.ordered[id] {
 			if r.Archived {
 				continue
 			}

@@ -1,11 +1,13 @@
 package hubspottest
 
 import (
+	"encoding/json"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 const (
@@ -14,11 +16,11 @@ const (
 )
 
 type filter struct {
-	Name     string   `json:"propertyName"`
-	Operator string   `json:"operator"`
-	Value    looseID  `json:"value"`
-	High     looseID  `json:"highValue"`
-	Values   []string `json:"values"`
+	Name     string    `json:"propertyName"`
+	Operator string    `json:"operator"`
+	Value    looseID   `json:"value"`
+	High     looseID   `json:"highValue"`
+	Values   []looseID `json:"values"`
 }
 
 type searchInput struct {
@@ -37,6 +39,24 @@ type sortInput struct {
 	Direction string `json:"direction"`
 }
 
+// UnmarshalJSON takes a bare name too: ascending, or descending with "-".
+func (in *sortInput) UnmarshalJSON(raw []byte) error {
+	type plain sortInput
+	if len(raw) == 0 || raw[0] != '"' {
+		return json.Unmarshal(raw, (*plain)(in))
+	}
+	var name string
+	if err := json.Unmarshal(raw, &name); err != nil {
+		return err
+	}
+	if after, ok := strings.CutPrefix(name, "-"); ok {
+		*in = sortInput{after, "DESCENDING"}
+	} else {
+		*in = sortInput{name, "ASCENDING"}
+	}
+	return nil
+}
+
 // searchable is what search knows of a record now; nil if nothing.
 func (q *request) searchable(r *record) map[string]string {
 	if r.Archived {
@@ -48,8 +68,37 @@ func (q *request) searchable(r *record) map[string]string {
 	return r.Props
 }
 
+// candidates are the records that a search must look at, in the order of their
+// creation: all of the type, unless each filter group asks for a value of a
+// property that has an index.
+func (q *request) candidates(t *objectType, in searchInput) []*record {
+	p := q.portal
+	if len(in.Groups) == 0 {
+		return p.ordered[t.ID]
+	}
+	var some []*record
+	for _, g := range in.Groups {
+		at := slices.IndexFunc(g.Filters, func(f filter) bool {
+			return (f.Operator == "EQ" || f.Operator == "IN") && t.findable(f.Name)
+		})
+		if at < 0 {
+			return p.ordered[t.ID]
+		}
+		f := g.Filters[at]
+		wanted := f.Values
+		if f.Operator == "EQ" {
+			wanted = []looseID{f.Value}
+		}
+		for _, value := range wanted {
+			some = append(some, p.known[knownKey{t.ID, f.Name, strings.ToLower(string(value))}]...)
+		}
+	}
+	slices.SortFunc(some, byID)
+	return slices.Compact(some)
+}
+
 func searchRecords(q *request, t *objectType) reply {
-	if len(q.body) > maxSearchBody {
+	if utf8.RuneCount(q.body) > maxSearchBody {
 		return invalid("The request body is longer than %d characters", maxSearchBody)
 	}
 	var in searchInput
@@ -81,7 +130,7 @@ func searchRecords(q *request, t *objectType) reply {
 		props map[string]string
 	}
 	var hits []hit
-	for _, r := range sortedRecords(q.portal.Records[t.ID]) {
+	for _, r := range q.candidates(t, in) {
 		if props := q.searchable(r); props != nil && q.matches(t, r, props, in) {
 			hits = append(hits, hit{r, props})
 		}
@@ -127,6 +176,14 @@ func (in searchInput) check(t *objectType) *reply {
 		for _, f := range g.Filters {
 			if !slices.Contains(searchOperators, f.Operator) {
 				refused = invalid("Invalid operator: %s", f.Operator)
+				return &refused
+			}
+			switch {
+			case (f.Operator == "IN" || f.Operator == "NOT_IN") && len(f.Values) == 0:
+				refused = invalid("operator %s requires values", f.Operator)
+				return &refused
+			case f.Operator == "BETWEEN" && (f.Value == "" || f.High == ""):
+				refused = invalid("operator BETWEEN requires a value and a highValue")
 				return &refused
 			}
 			if strings.HasPrefix(f.Name, "associations.") {
@@ -193,7 +250,7 @@ func (q *request) meets(t *objectType, r *record, props map[string]string, f fil
 		case "EQ":
 			return len(ends[string(f.Value)]) > 0
 		case "IN":
-			return slices.ContainsFunc(f.Values, func(id string) bool { return len(ends[id]) > 0 })
+			return slices.ContainsFunc(f.Values, func(id looseID) bool { return len(ends[string(id)]) > 0 })
 		case "HAS_PROPERTY":
 			return len(ends) > 0
 		case "NOT_HAS_PROPERTY":
@@ -237,11 +294,11 @@ func (q *request) meets(t *objectType, r *record, props map[string]string, f fil
 
 // inList compares with values that must be lower case for strings, as
 // HubSpot wants them: one in capitals never matches.
-func inList(def *property, value string, list []string) bool {
+func inList(def *property, value string, list []looseID) bool {
 	if def.Type == "string" {
-		return slices.Contains(list, strings.ToLower(value))
+		return slices.Contains(list, looseID(strings.ToLower(value)))
 	}
-	return slices.ContainsFunc(list, func(v string) bool { return compareValues(def, value, v) == 0 })
+	return slices.ContainsFunc(list, func(v looseID) bool { return compareValues(def, value, string(v)) == 0 })
 }
 
 func containsToken(value, token string) bool {

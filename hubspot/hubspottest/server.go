@@ -2,6 +2,7 @@ package hubspottest
 
 import (
 	"bytes"
+	"container/heap"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -11,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -37,19 +39,28 @@ type Server struct {
 	URL string
 
 	realNow func() time.Time
-	routes  []*route
+	// routes are by the number of their segments and the first of them.
+	routes map[routeKey][]*route
 
 	listener net.Listener
 	http     *http.Server
 	done     chan struct{}
 
-	mu      sync.Mutex
-	st      *state
-	index   uniqueIndex
-	faults  []*activeFault
-	calls   map[callKey]int
-	windows map[string][]time.Time
-	pending []pendingWork
+	// sender delivers webhooks; see webhooks.go.
+	sender sender
+
+	mu       sync.Mutex
+	st       *state
+	index    uniqueIndex
+	faults   []*activeFault
+	calls    map[callKey]int
+	windows  map[windowKey]*window
+	daily    map[int64]*dailyUse
+	pending  pendingQueue
+	hooks    map[string]*hookQueue
+	journals map[string]*journal
+	// tokensAtPrune is how many access tokens the last clearing left.
+	tokensAtPrune int
 }
 
 // NewServer starts a simulator on a free port of 127.0.0.1. It panics if it
@@ -69,9 +80,11 @@ func NewUnstartedServer(o Options) *Server {
 		o.Now = time.Now
 	}
 	s := &Server{
-		URL: strings.TrimRight(o.URL, "/"), realNow: o.Now, st: newState(), index: uniqueIndex{},
-		calls: map[callKey]int{}, windows: map[string][]time.Time{},
+		URL: strings.TrimRight(o.URL, "/"), realNow: o.Now, routes: map[routeKey][]*route{}, st: newState(), index: uniqueIndex{},
+		calls: map[callKey]int{}, windows: map[windowKey]*window{}, daily: map[int64]*dailyUse{},
+		hooks: map[string]*hookQueue{}, journals: map[string]*journal{},
 	}
+	s.sender.wake = make(chan struct{}, 1)
 	s.addRoutes()
 	return s
 }
@@ -95,8 +108,10 @@ func (s *Server) Start(addr string) error {
 	return nil
 }
 
-// Close stops listening and drops open connections.
+// Close stops listening, drops open connections and ends the delivery of
+// webhooks.
 func (s *Server) Close() {
+	s.sender.stop()
 	if s.http == nil {
 		return
 	}
@@ -104,8 +119,10 @@ func (s *Server) Close() {
 	<-s.done
 }
 
-// Shutdown stops listening and lets running requests end.
+// Shutdown stops listening, ends the delivery of webhooks and lets running
+// requests end.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.sender.stop()
 	if s.http == nil {
 		return nil
 	}
@@ -130,37 +147,55 @@ func (s *Server) Now() time.Time {
 func (s *Server) now() time.Time { return s.realNow().Add(s.st.ClockOffset).UTC() }
 
 // Advance moves the simulator's clock forward; tokens age, search catches up,
-// late writes happen.
+// late writes happen, and webhooks whose time has come go out in the background.
 func (s *Server) Advance(d time.Duration) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.st.ClockOffset += max(d, 0)
 	s.settle()
+	s.mu.Unlock()
+	s.sender.poke()
 }
 
 // pendingWork happens when its time has come; it holds the lock while it runs.
 type pendingWork struct {
-	at time.Time
-	do func()
+	at  time.Time
+	seq int
+	do  func()
+}
+
+// pendingQueue is a heap: the earliest first, and of one time the first added.
+type pendingQueue []pendingWork
+
+func (p pendingQueue) Len() int { return len(p) }
+func (p pendingQueue) Less(i, j int) bool {
+	if p[i].at.Equal(p[j].at) {
+		return p[i].seq < p[j].seq
+	}
+	return p[i].at.Before(p[j].at)
+}
+func (p pendingQueue) Swap(i, j int) { p[i], p[j] = p[j], p[i] }
+func (p *pendingQueue) Push(x any)   { *p = append(*p, x.(pendingWork)) }
+func (p *pendingQueue) Pop() any {
+	last := len(*p) - 1
+	w := (*p)[last]
+	(*p)[last] = pendingWork{}
+	*p = (*p)[:last]
+	return w
+}
+
+func (s *Server) later(at time.Time, do func()) {
+	s.st.PendingSeq++
+	heap.Push(&s.pending, pendingWork{at: at, seq: s.st.PendingSeq, do: do})
 }
 
 // settle does the work whose time has come. It runs before anything looks, so
 // that no goroutine and no timer is needed.
 func (s *Server) settle() {
-	now := s.now()
-	for {
-		next := -1
-		for i, w := range s.pending {
-			if !w.at.After(now) && (next < 0 || w.at.Before(s.pending[next].at)) {
-				next = i
-			}
-		}
-		if next < 0 {
-			return
-		}
-		work := s.pending[next]
-		s.pending = append(s.pending[:next:next], s.pending[next+1:]...)
-		work.do()
+	if len(s.pending) == 0 {
+		return
+	}
+	for now := s.now(); len(s.pending) > 0 && !s.pending[0].at.After(now); {
+		heap.Pop(&s.pending).(pendingWork).do()
 	}
 }
 
@@ -176,6 +211,8 @@ type request struct {
 	s        *Server
 	method   string
 	segments []string
+	// version is the one that the caller's path named.
+	version  string
 	query    url.Values
 	header   http.Header
 	body     []byte
@@ -190,15 +227,12 @@ type request struct {
 	token  *accessToken
 	app    *App
 	portal *portal
+
+	// silent: a seed, of which nobody is told.
+	silent bool
+	// actor is the user who acts in HubSpot itself.
+	actor int64
 }
-
-type bucket int
-
-const (
-	noBucket bucket = iota
-	burstBucket
-	searchBucket
-)
 
 // route is one endpoint.
 type route struct {
@@ -208,23 +242,36 @@ type route struct {
 	bucket   bucket
 	// public: no bearer token.
 	public bool
+	// app: the token is the app's own (client credentials), of no account.
+	app bool
 	// scopes of which the token needs one; nil: none.
 	scopes func(*request) []string
 	fn     func(*request) reply
+
+	// templates are the pattern with object types filled in, by the types.
+	templates map[[2]string]string
 }
 
+type routeKey struct {
+	segments int
+	first    string
+}
+
+// handle adds an endpoint; the first two segments of its path are words.
 func (s *Server) handle(pattern string, r route) {
 	r.method, r.pattern, _ = strings.Cut(pattern, " ")
 	r.segments = strings.Split(strings.Trim(r.pattern, "/"), "/")
-	s.routes = append(s.routes, &r)
+	r.templates = map[[2]string]string{}
+	key := routeKey{len(r.segments), strings.Join(r.segments[:min(2, len(r.segments))], "/")}
+	s.routes[key] = append(s.routes[key], &r)
 }
 
 func (s *Server) match(method string, segments []string) (found *route, vars map[string]string, otherMethod bool) {
+	if len(segments) < 2 {
+		return nil, nil, false
+	}
 next:
-	for _, r := range s.routes {
-		if len(r.segments) != len(segments) {
-			continue
-		}
+	for _, r := range s.routes[routeKey{len(segments), segments[0] + "/" + segments[1]}] {
 		for i, want := range r.segments {
 			if want[0] != '{' && want != segments[i] || segments[i] == "" {
 				continue next
@@ -234,10 +281,10 @@ next:
 			otherMethod = true
 			continue
 		}
-		vars = map[string]string{}
+		vars = make(map[string]string, 4)
 		for i, want := range r.segments {
 			if want[0] == '{' {
-				vars[strings.Trim(want, "{}")] = segments[i]
+				vars[want[1:len(want)-1]] = segments[i]
 			}
 		}
 		return r, vars, false
@@ -245,39 +292,46 @@ next:
 	return nil, nil, otherMethod
 }
 
-// segmentsOf splits an escaped path and unescapes each part, and turns legacy
-// and earlier dated paths into the current form.
-func segmentsOf(escaped string) []string {
-	parts := strings.Split(strings.Trim(escaped, "/"), "/")
+// segmentsOf splits an escaped path and unescapes each part, turns legacy and
+// earlier dated paths into the current form, and says which version was called.
+func segmentsOf(escaped string) (parts []string, version string) {
+	parts = strings.Split(strings.Trim(escaped, "/"), "/")
 	for i, p := range parts {
 		if plain, err := url.PathUnescape(p); err == nil {
 			parts[i] = plain
 		}
 	}
-	old := func(v string) bool { return v == "v3" || v == "v4" || v == "2026-03" }
-	if len(parts) >= 3 && parts[0] == "crm" {
-		switch {
-		case old(parts[1]) && parts[2] == "schemas":
-			return append([]string{"crm-object-schemas", APIVersion, "schemas"}, parts[3:]...)
-		case old(parts[1]):
-			parts[1], parts[2] = parts[2], APIVersion
-		case old(parts[2]):
-			parts[2] = APIVersion
-		}
+	at := -1
+	switch {
+	case len(parts) < 2:
+	case parts[0] == "crm" && isVersion(parts[1]) && len(parts) > 2:
+		// /crm/v3/objects/... has the version in front of the family.
+		parts[1], parts[2] = parts[2], parts[1]
+		at = 2
+	case parts[0] == "crm" && len(parts) > 2, parts[0] == "webhooks-journal" && len(parts) > 2:
+		at = 2
+	case parts[0] == "oauth" && len(parts) > 2 && parts[2] != "token":
+		// /oauth/v1/access-tokens/... is of v1 alone.
+	case parts[0] == "oauth", parts[0] == "appinstalls", parts[0] == "account-info", parts[0] == "crm-object-schemas", parts[0] == "webhooks":
+		at = 1
 	}
-	if len(parts) >= 2 {
-		switch parts[0] {
-		case "appinstalls", "account-info", "crm-object-schemas":
-			if old(parts[1]) {
-				parts[1] = APIVersion
-			}
-		case "oauth":
-			if len(parts) >= 3 && parts[2] == "token" && (old(parts[1]) || parts[1] == "v1") {
-				parts[1] = APIVersion
-			}
-		}
+	if at < 0 || !isVersion(parts[at]) {
+		return parts, ""
 	}
-	return parts
+	version, parts[at] = parts[at], APIVersion
+	if parts[0] == "crm" && parts[1] == "schemas" {
+		parts = append([]string{"crm-object-schemas", APIVersion, "schemas"}, parts[3:]...)
+	}
+	return parts, version
+}
+
+// isVersion knows the current version and those whose paths are aliases of it.
+func isVersion(v string) bool {
+	switch v {
+	case APIVersion, "2026-03", "v1", "v3", "v4":
+		return true
+	}
+	return false
 }
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
@@ -290,7 +344,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		s.servePage(w, r)
 		return
 	}
-	segments := segmentsOf(r.URL.EscapedPath())
+	segments, version := segmentsOf(r.URL.EscapedPath())
 	if n := len(segments); n >= 2 && n <= 3 && segments[0] == "oauth" && segments[n-1] == "authorize" {
 		s.serveConsent(w, r, segments)
 		return
@@ -301,7 +355,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		write(w, problem(http.StatusRequestEntityTooLarge, "VALIDATION_ERROR", "The request body is too large or could not be read."))
 		return
 	}
-	q := &request{s: s, method: r.Method, segments: segments, query: r.URL.Query(), header: r.Header, body: body}
+	q := &request{s: s, method: r.Method, segments: segments, version: version, query: r.URL.Query(), header: r.Header, body: body}
 	fault := s.arrive(q)
 	if fault == nil {
 		write(w, s.answer(q))
@@ -321,7 +375,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		q.now = s.now()
 		at := q.now.Add(fault.CommitLate)
-		s.pending = append(s.pending, pendingWork{at: at, do: func() { s.answerLocked(q) }})
+		s.later(at, func() { s.answerLocked(q) })
 		s.mu.Unlock()
 		if fault.Status == 0 {
 			panic(http.ErrAbortHandler)
@@ -403,6 +457,15 @@ func (s *Server) answerLocked(q *request) reply {
 		}
 		return problem(http.StatusNotFound, "OBJECT_NOT_FOUND", "resource not found")
 	}
+	if route.app {
+		if refused := q.authenticateApp(); refused != nil {
+			return *refused
+		}
+		if refused := q.limitApp(); refused != nil {
+			return *refused
+		}
+		return route.fn(q)
+	}
 	if !route.public {
 		if refused := q.authenticate(); refused != nil {
 			return *refused
@@ -426,20 +489,40 @@ func (s *Server) answerLocked(q *request) reply {
 // template is the route's pattern with the object types filled in and IDs left
 // as placeholders.
 func (q *request) template(p *portal) string {
-	parts := make([]string, len(q.route.segments))
+	var types [2]string
+	n := 0
 	for i, part := range q.route.segments {
 		switch part {
 		case "{type}", "{from}", "{to}":
-			part = q.segments[i]
+			types[n] = q.segments[i]
 			if p != nil {
-				if t := p.typeOf(part); t != nil {
-					part = t.Name
+				if t := p.typeOf(types[n]); t != nil {
+					types[n] = t.Name
 				}
 			}
+			n++
 		}
-		parts[i] = part
 	}
-	return "/" + strings.Join(parts, "/")
+	if n == 0 {
+		return q.route.pattern
+	}
+	if known, ok := q.route.templates[types]; ok {
+		return known
+	}
+	parts := slices.Clone(q.route.segments)
+	n = 0
+	for i, part := range parts {
+		switch part {
+		case "{type}", "{from}", "{to}":
+			parts[i] = types[n]
+			n++
+		}
+	}
+	made := "/" + strings.Join(parts, "/")
+	if len(q.route.templates) < 1000 {
+		q.route.templates[types] = made
+	}
+	return made
 }
 
 func withHeader(h map[string]string, k, v string) map[string]string {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,9 +22,24 @@ type App struct {
 	OptionalScopes []string `json:"optionalScopes,omitempty"`
 	// UserLevel: tokens carry the rights of the user who connected.
 	UserLevel bool `json:"userLevel,omitempty"`
+	// PrivateDistribution: the limits are those of a private app (100 or 190
+	// calls in ten seconds, a day shared by the account's private apps, with
+	// headers) and not those of the marketplace.
+	PrivateDistribution bool `json:"privateDistribution,omitempty"`
+	// DeveloperAPIKey opens /webhooks/v3/{appId}. Empty: the simulator chooses.
+	DeveloperAPIKey string `json:"developerApiKey,omitempty"`
+	// JournalEmptyIs404: nothing new in the webhooks journal is a 404 instead
+	// of a 204; both are seen.
+	JournalEmptyIs404 bool `json:"journalEmptyIs404,omitempty"`
+	// JournalUpserts: making a journal subscription that exists answers 200
+	// with it instead of 409; HubSpot's texts say both.
+	JournalUpserts bool `json:"journalUpserts,omitempty"`
 	// RotateRefreshTokens: each refresh returns a new refresh token and ends
 	// the old one. HubSpot does not, and says that it might.
 	RotateRefreshTokens bool `json:"rotateRefreshTokens,omitempty"`
+	// RotateLeniently: each refresh returns a new refresh token; the old one
+	// works until the new one is used.
+	RotateLeniently bool `json:"rotateLeniently,omitempty"`
 }
 
 // Portal is a HubSpot account.
@@ -32,7 +48,9 @@ type Portal struct {
 	Name     string `json:"name"`
 	Domain   string `json:"domain"`
 	Currency string `json:"currency"` // default: USD
-	TimeZone string `json:"timeZone"` // default: UTC
+	// Currencies are those beside Currency.
+	Currencies []string `json:"additionalCurrencies,omitempty"`
+	TimeZone   string   `json:"timeZone"` // default: UTC
 	// Type is the account type. Default: STANDARD.
 	Type string `json:"type"`
 	// UnavailableScopes are those that the account's plan lacks: a required
@@ -46,20 +64,53 @@ type Portal struct {
 type Settings struct {
 	// NoRateLimits switches off the limits (and their headers).
 	NoRateLimits bool `json:"noRateLimits,omitempty"`
-	// BurstLimit per ten seconds and app. Default: 110.
+	// Starter: the account's plan is Free or Starter, not Professional or
+	// Enterprise; private apps and association batches have smaller limits.
+	Starter bool `json:"starter,omitempty"`
+	// BurstLimit per ten seconds and app. Default: 110 for apps of the
+	// marketplace; for private ones 190, or 100 with Starter.
 	BurstLimit int `json:"burstLimit,omitempty"`
+	// DailyLimit of all private apps together. Default: 625,000, or 250,000
+	// with Starter.
+	DailyLimit int `json:"dailyLimit,omitempty"`
+	// AssociationLimit is of association batches in ten seconds. Default: 150,
+	// or 100 with Starter.
+	AssociationLimit int `json:"associationLimit,omitempty"`
+	// PlainSearchLimit: the 429 of a search has no policyName; both are seen.
+	PlainSearchLimit bool `json:"plainSearchLimit,omitempty"`
 	// SearchLimit per second and account. Default: 5.
 	SearchLimit int `json:"searchLimit,omitempty"`
 	// SearchLag is how long a written record stays unknown to search.
 	SearchLag time.Duration `json:"searchLag,omitempty"`
-	// AutoCompany makes a company from a new contact's e-mail domain, and
-	// associates both, when AutoCompanyAfter has passed.
+	// PropertyLag is how long a new property stays unknown to reads of
+	// properties. Seen at HubSpot: 250 to 700 ms.
+	PropertyLag time.Duration `json:"propertyLag,omitempty"`
+	// AutoCompany looks, when AutoCompanyAfter has passed, for the company of a
+	// new contact's e-mail domain, makes it if there is none, and associates
+	// both as primary. A contact that has a company by then, or whose address
+	// is at a mailbox provider, is left alone.
 	AutoCompany      bool          `json:"autoCompany,omitempty"`
 	AutoCompanyAfter time.Duration `json:"autoCompanyAfter,omitempty"`
 	// CancelShowsPage: "Cancel" on the consent page ends on a page of HubSpot
 	// instead of going back with error=access_denied. Which of the two HubSpot
 	// does is not documented.
 	CancelShowsPage bool `json:"cancelShowsPage,omitempty"`
+	// OmitUnset: a property that was asked for and has no value is absent
+	// instead of null; HubSpot's guides say both.
+	OmitUnset bool `json:"omitUnset,omitempty"`
+	// NumericPairIDs: the answer that labels an association has numbers for
+	// IDs instead of text; HubSpot's guide and its reference differ.
+	NumericPairIDs bool `json:"numericPairIds,omitempty"`
+	// LabelLimit is how many labels of its own an account may make between two
+	// object types. Default: 50 (10 in HubSpot's text, 50 and more seen).
+	LabelLimit int `json:"labelLimit,omitempty"`
+	// RulesOnOldPaths: required and conditionally required properties bind
+	// calls of versions before 2026-09 too.
+	RulesOnOldPaths bool `json:"rulesOnOldPaths,omitempty"`
+	// InstallerNamed: what an account-level app writes names the user who
+	// installed it, as what a user-level app writes always names its user. As a
+	// rule it names nobody; HubSpot does not say.
+	InstallerNamed bool `json:"installerNamed,omitempty"`
 }
 
 // User is a person with a seat in an account, and its owner.
@@ -76,10 +127,25 @@ type User struct {
 	// ReadOnlyProperties, as "contacts.email", may not be written by a
 	// user-level app as this user.
 	ReadOnlyProperties []string `json:"readOnlyProperties,omitempty"`
+	// HiddenProperties, as "contacts.phone", are neither shown to a user-level
+	// app as this user nor written by it.
+	HiddenProperties []string `json:"hiddenProperties,omitempty"`
+	// NoAssociations: lacks the permission to edit associations, which binds
+	// user-level apps.
+	NoAssociations bool `json:"noAssociations,omitempty"`
+	// Teams are shown with the owner.
+	Teams []Team `json:"teams,omitempty"`
 	// OwnerID is what hubspot_owner_id holds; empty: the simulator chooses.
 	OwnerID string `json:"ownerId"`
 	// Archived: no longer in the account; the owner stays, archived.
 	Archived bool `json:"archived,omitempty"`
+}
+
+// Team is a team of an owner.
+type Team struct {
+	ID      string `json:"id"`
+	Name    string `json:"name"`
+	Primary bool   `json:"primary"`
 }
 
 // Write is one change that was made, in the order of commits.
@@ -89,8 +155,8 @@ type Write struct {
 	HubID      int64     `json:"hubId"`
 	ObjectType string    `json:"objectType"`
 	ID         string    `json:"id"`
-	// Operation is create, update, archive, merge, gdpr-delete, associate or
-	// disassociate.
+	// Operation is create, update, archive, merge, gdpr-delete, associate,
+	// disassociate or unlabel.
 	Operation  string            `json:"operation"`
 	Properties map[string]string `json:"properties,omitempty"`
 	// ToType, ToID and TypeIDs are of associations, those made in a create
@@ -114,12 +180,20 @@ type state struct {
 	NextID      int64                    `json:"nextId"`
 	Writes      []Write                  `json:"writes"`
 	ClockOffset time.Duration            `json:"clockOffset"`
+	// Installs are by installKey.
+	Installs map[string]bool `json:"installs"`
+	// Hooks and Journal are by client ID.
+	Hooks   map[string]*Webhooks              `json:"hooks"`
+	Journal map[string][]*journalSubscription `json:"journal"`
+	// PendingSeq keeps the order of what is due at one time.
+	PendingSeq int `json:"-"`
 }
 
 func newState() *state {
 	return &state{
 		Apps: map[string]*App{}, Portals: map[int64]*portal{}, Codes: map[string]*authCode{},
 		Refresh: map[string]*refreshToken{}, Access: map[string]*accessToken{}, NextID: 40_000_000_001,
+		Installs: map[string]bool{}, Hooks: map[string]*Webhooks{}, Journal: map[string][]*journalSubscription{},
 	}
 }
 
@@ -141,9 +215,24 @@ type portal struct {
 	// Labels are the association types of the account's own, by "from/to".
 	Labels    map[string][]label     `json:"labels"`
 	Pipelines map[string][]*pipeline `json:"pipelines"`
+	// Groups are property groups by type ID.
+	Groups map[string][]*propertyGroup `json:"groups"`
+	// Rules are by type ID.
+	Rules     map[string][]Rule `json:"rules,omitempty"`
+	LastLabel int               `json:"lastLabel,omitempty"`
 
-	names map[string]*objectType
+	names    map[string]*objectType
+	location *time.Location
+	// objectScopes are those that any association call takes one of.
+	objectScopes []string
+	// ordered are the records by type ID in the order of their creation.
+	ordered map[string][]*record
+	// known finds records by values that they have or had: search looks at
+	// these alone where a filter allows it, and checks each.
+	known map[knownKey][]*record
 }
+
+type knownKey struct{ objectType, name, value string }
 
 type link struct {
 	Category string `json:"category"`
@@ -208,6 +297,12 @@ func (s *Server) AddApp(a App) App {
 	if known := s.st.Apps[a.ClientID]; a.AppID == 0 && known != nil {
 		a.AppID = known.AppID
 	}
+	if known := s.st.Apps[a.ClientID]; a.DeveloperAPIKey == "" && known != nil {
+		a.DeveloperAPIKey = known.DeveloperAPIKey
+	}
+	if a.DeveloperAPIKey == "" {
+		a.DeveloperAPIKey = newUUID()
+	}
 	if a.AppID == 0 {
 		a.AppID = s.st.newID() % 100_000_000
 	}
@@ -235,9 +330,10 @@ func (s *Server) AddPortal(p Portal) Portal {
 	made := &portal{
 		Portal: p, Users: map[int64]*User{}, Types: builtinTypes(),
 		Records: map[string]map[string]*record{}, Links: map[string]map[string][]link{},
-		Labels: map[string][]label{}, Pipelines: builtinPipelines(s.now()),
+		Labels: map[string][]label{}, Pipelines: builtinPipelines(s.now()), Rules: map[string][]Rule{},
 	}
-	made.nameTypes()
+	made.Groups = builtinGroups(made.Types)
+	made.prepare()
 	s.st.Portals[p.HubID] = made
 	return p
 }
@@ -245,6 +341,19 @@ func (s *Server) AddPortal(p Portal) Portal {
 func setDefault(field *string, value string) {
 	if *field == "" {
 		*field = value
+	}
+}
+
+// RemovePortal ends an account: its tokens are worth nothing, and a refresh is
+// answered with BAD_HUB.
+func (s *Server) RemovePortal(hubID int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.st.Portals, hubID)
+	for key := range s.index {
+		if key.hub == hubID {
+			delete(s.index, key)
+		}
 	}
 }
 
@@ -329,8 +438,9 @@ func (s *Server) ResetCalls() {
 }
 
 // Save writes the whole state to a file, by writing another and renaming it.
-// What is still to happen (late commits, automatic companies) is not in it, and
-// neither are faults and call counts.
+// What is still to happen (late commits, automatic companies, webhooks that
+// wait) is not in it, and neither are faults, call counts and what the journal
+// holds.
 func (s *Server) Save(path string) error {
 	s.mu.Lock()
 	s.settle()
@@ -374,8 +484,9 @@ func (s *Server) Load(path string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.st, s.index, s.pending = st, uniqueIndex{}, nil
+	s.hooks, s.journals = map[string]*hookQueue{}, map[string]*journal{}
 	for _, p := range st.Portals {
-		p.nameTypes()
+		p.prepare()
 		for typeID, records := range p.Records {
 			for _, r := range records {
 				s.addToIndex(p, p.Types[typeID], r)
@@ -383,4 +494,48 @@ func (s *Server) Load(path string) error {
 		}
 	}
 	return nil
+}
+
+// prepare builds what is looked things up in, and fills what a state saved by
+// an earlier version lacks.
+func (p *portal) prepare() {
+	if p.Rules == nil {
+		p.Rules = map[string][]Rule{}
+	}
+	if p.Groups == nil {
+		p.Groups = builtinGroups(p.Types)
+	}
+	p.nameTypes()
+	p.ordered, p.known = map[string][]*record{}, map[knownKey][]*record{}
+	for typeID, records := range p.Records {
+		t := p.Types[typeID]
+		p.ordered[typeID] = sortedRecords(records)
+		for _, r := range p.ordered[typeID] {
+			p.remember(t, r, r.Indexed)
+			p.remember(t, r, r.Props)
+		}
+	}
+}
+
+// findable are the properties whose values search has an index of, beside the
+// unique ones.
+func (t *objectType) findable(name string) bool {
+	switch name {
+	case "email", "domain", "name", "dealname", "subject":
+		return true
+	}
+	def := t.Properties[name]
+	return def != nil && def.HasUniqueValue
+}
+
+func (p *portal) remember(t *objectType, r *record, props map[string]string) {
+	for name, value := range props {
+		if value == "" || !t.findable(name) {
+			continue
+		}
+		key := knownKey{t.ID, name, strings.ToLower(value)}
+		if !slices.Contains(p.known[key], r) {
+			p.known[key] = append(p.known[key], r)
+		}
+	}
 }
