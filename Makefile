@@ -1,5 +1,5 @@
 # `make` alone lists the targets. Everything needs Go and git; demo, dev and
-# test need PostgreSQL's binaries, too, and say how to get them.
+# test need PostgreSQL's binaries, too, test and conformance Node; they say how to get them.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -15,7 +15,7 @@ RACE := $(shell command -v $${CC:-cc} >/dev/null 2>&1 && echo -race)
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: postgres build ## Do the main job once on a fresh stack, and exit
@@ -26,13 +26,18 @@ dev: postgres build ## Bring the stack up and keep it up; state survives in .deb
 	@exec bin/devstack up
 
 .PHONY: test
-test: postgres chromium ## Run every test
+test: postgres chromium devstack/oidc/node_modules/.package-lock.json ## Run every test
 	@$(if $(RACE),,echo 'There is no C compiler here: the tests run without the race detector.' >&2)
 	@$(if $(RACE),CGO_ENABLED=1) go test $(RACE) ./...
 	@mkdir -p bin && $(if $(RACE),CGO_ENABLED=1,CGO_ENABLED=0) go build $(RACE) -o bin/debrief-test ./cmd/debrief
 	@# Go's cache of test results cannot see that the binary changed. These tests wait
 	@# more than they work, so more of them run than there are cores.
 	@cd devstack && DEBRIEF_BINARY='$(CURDIR)/bin/debrief-test' CGO_ENABLED=0 go test -count=1 -parallel 6 ./...
+
+.PHONY: conformance
+conformance: conformance/node_modules/.package-lock.json ## Run HubSpot's own Node client against the simulator
+	@CGO_ENABLED=0 go build -o bin/hubspotsim ./cmd/hubspotsim
+	@node conformance/run.mjs bin/hubspotsim
 
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint $(TOOLS)/workflowcheck ## Check style, import rules and workflow determinism
@@ -47,7 +52,7 @@ build: ## Build bin/debrief and bin/devstack (about six minutes the first time)
 .PHONY: clean
 clean: ## Forget the state of `make dev`, and what was built
 	@if [ -x bin/devstack ]; then bin/devstack clean; fi
-	@rm -rf bin .debrief .cache
+	@rm -rf bin .debrief .cache conformance/node_modules devstack/oidc/node_modules
 
 # Looked for before anything is built for minutes.
 .PHONY: postgres chromium
@@ -55,6 +60,11 @@ postgres:
 	@CGO_ENABLED=0 go run ./internal/pgserver/find >/dev/null
 chromium:
 	@command -v chromium >/dev/null || { echo 'The browser tests need Chromium: apt-get install chromium' >&2; exit 1; }
+
+# npm writes that file last; an install that broke off is done again.
+%/node_modules/.package-lock.json: %/package.json %/package-lock.json
+	@command -v npm >/dev/null || { echo 'The tests in $* need Node: apt-get install nodejs npm' >&2; exit 1; }
+	@cd '$*' && npm ci --no-audit --no-fund --loglevel=error
 
 $(TOOLS)/golangci-lint:
 	@GOBIN='$(TOOLS)' CGO_ENABLED=0 go install $(GOLANGCI_LINT)
