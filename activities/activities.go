@@ -55,15 +55,6 @@ func (a *Activities) Pause(ctx context.Context, in PauseInput) error {
 	return temporalError(a.Store.PauseFollowUp(ctx, in.Meeting.OrganizationID, in.Meeting.MeetingID, connection))
 }
 
-// connectionOf is the connection that a follow-up works through, if one is known.
-func (a *Activities) connectionOf(ctx context.Context, m Meeting) (*uuid.UUID, error) {
-	f, err := a.Store.FollowUpOf(ctx, m.OrganizationID, m.MeetingID)
-	if err != nil {
-		return nil, err
-	}
-	return f.ConnectionID, nil
-}
-
 // Close ends the follow-up if nothing is left to do, and says whether it did.
 func (a *Activities) Close(ctx context.Context, m Meeting) (bool, error) {
 	closed, err := a.Store.CloseFollowUp(ctx, m.OrganizationID, m.MeetingID)

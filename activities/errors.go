@@ -55,9 +55,14 @@ func temporalError(err error) error {
 	}
 }
 
+// later asks for patience. A turn that the limiter has reserved is only kept for a
+// second: the delay is the one that was asked for, and not more.
 func later(err error, after time.Duration) error {
+	if after <= 0 {
+		after = time.Second
+	}
 	return temporal.NewApplicationErrorWithOptions(err.Error(), TypeLater, temporal.ApplicationErrorOptions{
-		NextRetryDelay: max(after, time.Second),
+		NextRetryDelay: max(after, 100*time.Millisecond),
 		Category:       temporal.ApplicationErrorCategoryBenign,
 		Cause:          err,
 	})

@@ -36,13 +36,12 @@ const (
 
 // retry turns what HubSpot can't do now into a RetryError, and leaves the rest.
 func retry(err error) error {
+	var said *RetryError
 	switch {
-	case err == nil, errors.Is(err, context.Canceled):
+	case err == nil, errors.Is(err, context.Canceled), errors.As(err, &said):
 		return err
 	case errors.Is(err, hubspot.ErrUnauthorized):
 		return &RetryError{After: unauthorizedWait, Reason: "HubSpot does not accept a fresh token", cause: err}
-	case errors.Is(err, hubspot.ErrRateLimited):
-		return &RetryError{After: max(hubspot.RetryDelay(err), time.Second), Reason: "HubSpot's limit of requests is reached", cause: err}
 	case errors.Is(err, hubspot.ErrUnavailable):
 		return &RetryError{After: max(hubspot.RetryDelay(err), unsentWait), Reason: "HubSpot can't be reached or is busy", cause: err}
 	default:

@@ -36,6 +36,10 @@ type Options struct {
 	// CacheAge is how old pipelines, properties and account details may be; 0
 	// means five minutes.
 	CacheAge time.Duration
+	// DailyShare is how much of an account's daily sum of calls is ours, as a
+	// fraction, where HubSpot shows such a sum: other apps share it. Beyond it
+	// only what a human waits for passes. 0 means 0.8.
+	DailyShare float64
 	// Now is the clock that ages the cache; nil means time.Now.
 	Now func() time.Time
 }
@@ -48,6 +52,7 @@ type Gate struct {
 	callTimeout time.Duration
 	lateCommit  time.Duration
 	cache       *cache
+	limiter     *limiter
 }
 
 // New makes a gate.
@@ -61,11 +66,15 @@ func New(o Options) *Gate {
 	if o.CacheAge <= 0 {
 		o.CacheAge = 5 * time.Minute
 	}
+	if o.DailyShare <= 0 {
+		o.DailyShare = 0.8
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	l := newLimiter(o.Store, o.DailyShare, o.Now)
 	return &Gate{
-		store: o.Store, tokens: o.Tokens, client: o.Client, callTimeout: o.CallTimeout, lateCommit: o.LateCommit,
+		store: o.Store, tokens: o.Tokens, client: o.Client.Observed(l.observe), limiter: l, callTimeout: o.CallTimeout, lateCommit: o.LateCommit,
 		cache: newCache(o.CacheAge, o.Now),
 	}
 }
@@ -80,6 +89,9 @@ type Scope struct {
 	Actor store.Actor
 	// OnBehalfOf is the ID of whom it is done for. No name, no address.
 	OnBehalfOf string
+	// Waited: a human waits for it, such as for a page. It goes before what runs
+	// in the background.
+	Waited bool
 }
 
 func (s Scope) entry() store.AuditEntry {
@@ -94,26 +106,23 @@ func (s Scope) entry() store.AuditEntry {
 
 const defaultActor = "follow-up"
 
-// limit waits for nothing yet: the seam where one limiter per account will give
-// out reservations, by a RetryError with the time.
-func (g *Gate) limit(context.Context, uuid.UUID) error { return nil }
-
 // session is a client with a token that can be renewed once.
 type session struct {
 	gate         *Gate
 	connectionID uuid.UUID
+	attempt      *attempt
 	client       *hubspot.Client
 	version      int64
 	renewed      bool
 }
 
-// connect asks for a token. An error of the token's owner passes through: a
-// paused connection pauses the work.
-func (g *Gate) connect(ctx context.Context, connectionID uuid.UUID) (*session, error) {
-	if err := g.limit(ctx, connectionID); err != nil {
+// connect waits for the attempt's turn and asks for a token. An error of the
+// token's owner passes through: a paused connection pauses the work.
+func (g *Gate) connect(ctx context.Context, a *attempt) (*session, error) {
+	if err := a.admit(ctx); err != nil {
 		return nil, err
 	}
-	s := &session{gate: g, connectionID: connectionID}
+	s := &session{gate: g, connectionID: a.connectionID, attempt: a}
 	return s, s.token(ctx)
 }
 
@@ -135,9 +144,9 @@ func (e *tokenError) Unwrap() error { return e.cause }
 // do makes one call, and once more with a new token if HubSpot did not accept
 // this one: what HubSpot answers 401 to, it has not done.
 func (s *session) do(ctx context.Context, call func(context.Context, *hubspot.Client) error) error {
-	ctx, cancel := context.WithTimeout(ctx, s.gate.callTimeout)
+	ctx, cancel := context.WithTimeout(context.WithValue(ctx, attemptKey{}, s.attempt), s.gate.callTimeout)
 	defer cancel()
-	err := call(ctx, s.client)
+	err := s.attempt.later(call(ctx, s.client))
 	if !errors.Is(err, hubspot.ErrUnauthorized) || s.renewed {
 		return err
 	}
@@ -148,7 +157,7 @@ func (s *session) do(ctx context.Context, call func(context.Context, *hubspot.Cl
 	if err := s.token(ctx); err != nil {
 		return err
 	}
-	return call(ctx, s.client)
+	return s.attempt.later(call(ctx, s.client))
 }
 
 // audited makes one permitted call with its audit row before and after it. The

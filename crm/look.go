@@ -24,6 +24,9 @@ const (
 	absent
 	// there: it happened.
 	there
+	// repeatable: it has not happened, and if it still does, HubSpot refuses the
+	// second one.
+	repeatable
 	// foreign: the record is there, and somebody else made it.
 	foreign
 )
@@ -34,6 +37,9 @@ const (
 	// mostSimilar bounds how many of a record's links are read to find a lost
 	// one: one page of associations.
 	mostSimilar = 500
+	// autoCompanyWait is how long an account may take to make a company from a
+	// new contact's address: some seconds, by all reports; nobody documents it.
+	autoCompanyWait = time.Minute
 )
 
 // look finds out what became of the open call. It settles the action if it can;
@@ -63,6 +69,8 @@ func (w *writer) look(ctx context.Context) (WriteResult, bool, error) {
 	case seen == foreign:
 		result, err := w.adopt(ctx, recordID, "HubSpot has the "+w.object()+" by now")
 		return result, true, err
+	case seen == repeatable:
+		return WriteResult{}, false, nil
 	case w.remaining() > 0:
 		return WriteResult{}, false, w.later()
 	case seen == absent:
@@ -95,13 +103,21 @@ func (w *writer) lookForUpdate(ctx context.Context) (sighting, string, error) {
 	case err != nil:
 		return uncertain, "", err
 	case sameProperties(record.Properties, w.Properties):
-		return there, w.TargetID, nil
+		return there, record.ID, nil // another ID, if it was merged
 	default:
 		return absent, "", nil
 	}
 }
 
 func (w *writer) lookForCreate(ctx context.Context) (sighting, string, error) {
+	if w.Properties[store.KeyProperty] != "" {
+		seen, id, err := w.lookByKey(ctx)
+		if !refused(err) {
+			return seen, id, err
+		}
+		// The property is gone.
+		w.reader().notKeyed(w.object())
+	}
 	if email := w.Properties["email"]; w.object() == "contact" && email != "" {
 		return w.lookByEmail(ctx, email)
 	}
@@ -146,6 +162,12 @@ func (w *writer) lookByLinks(ctx context.Context) (sighting, string, error) {
 	slices.SortStableFunc(anchors, func(a, b store.AssociationRef) int { return cmp.Compare(rank(a), rank(b)) })
 	for _, anchor := range anchors {
 		ids, whole, err := w.linked(ctx, anchor)
+		if errors.Is(err, hubspot.ErrNotFound) {
+			// Archived: another one may do. Merged: its links went along.
+			if anchor.RecordID, err = w.follow(ctx, anchor); err == nil && anchor.RecordID != "" {
+				ids, whole, err = w.linked(ctx, anchor)
+			}
+		}
 		if err != nil {
 			return uncertain, "", err
 		}
@@ -155,6 +177,20 @@ func (w *writer) lookByLinks(ctx context.Context) (sighting, string, error) {
 		return w.among(ctx, ids)
 	}
 	return uncertain, "", nil
+}
+
+// follow is the ID that a record to be linked has by now: another one if it was
+// merged, none if it is archived or gone.
+func (w *writer) follow(ctx context.Context, ref store.AssociationRef) (string, error) {
+	var record hubspot.Record
+	err := w.own(ctx, nil, "seeing what became of "+ref.Object+" "+word(ref.RecordID), func(ctx context.Context, c *hubspot.Client) (_ string, err error) {
+		record, err = c.Get(ctx, plural(ref.Object), ref.RecordID, hubspot.GetOptions{})
+		return record.ID, err
+	})
+	if errors.Is(err, hubspot.ErrNotFound) {
+		return "", nil
+	}
+	return record.ID, err
 }
 
 // linked lists the records of the action's type that are linked to another one,
@@ -167,9 +203,6 @@ func (w *writer) linked(ctx context.Context, anchor store.AssociationRef) (ids [
 		page, err = c.ListAssociations(ctx, plural(anchor.Object), anchor.RecordID, plural(w.object()), "")
 		return "", err
 	})
-	if errors.Is(err, hubspot.ErrNotFound) {
-		return nil, false, nil // that record is gone; another one may do
-	}
 	if err != nil {
 		return nil, false, err
 	}
@@ -239,25 +272,107 @@ func (w *writer) lookByDomain(ctx context.Context, domain string) (sighting, str
 }
 
 // existing looks for a company that got there since the plan was made: HubSpot
-// would take a second one with the same domain without a word.
-func (w *writer) existing(ctx context.Context) (recordID string, result *WriteResult, err error) {
+// would take a second one with the same domain without a word. done says that the
+// result is the answer to the attempt.
+func (w *writer) existing(ctx context.Context, looked int64) (result WriteResult, done bool, err error) {
 	domain, ok := strings.CutPrefix(w.NaturalKey, "domain:")
 	if !ok || w.object() != "company" {
-		return "", nil, nil
+		return WriteResult{}, false, nil
 	}
-	found, err := w.searchDomain(ctx, domain, "seeing whether the company is there by now")
+	found, err := w.companies(ctx, domain)
 	switch {
 	case refused(err):
-		return "", nil, nil // who may not look may still create
+		return WriteResult{}, false, nil // who may not look may still create
 	case err != nil:
-		return "", nil, retry(err)
+		return WriteResult{}, false, retry(err)
 	case len(found) == 0, len(found) > 1 && w.insisted():
-		return "", nil, nil
+		return WriteResult{}, false, nil
 	case len(found) == 1:
-		return found[0].ID, nil, nil
+		result, err = w.adopt(ctx, found[0], "HubSpot has the company by now")
 	default:
-		return "", &WriteResult{State: w.Action.State, NeedsQuestion: true, Reason: "several companies in HubSpot have the domain by now"}, nil
+		result, err = w.ask(ctx, looked, "several companies in HubSpot have the domain by now", nil)
 	}
+	return result, true, err
+}
+
+// companies are those of a domain: by the search index, which lags, and by the
+// links of its contacts, which don't. Where the account may be about to make one
+// from a contact of ours, it fails with a RetryError: two would be the end of it.
+func (w *writer) companies(ctx context.Context, domain string) ([]string, error) {
+	found, err := w.searchDomain(ctx, domain, "seeing whether the company is there by now")
+	if err != nil || len(found) > 0 {
+		var ids []string
+		for _, record := range found {
+			ids = append(ids, record.ID)
+		}
+		return ids, err
+	}
+	ours, err := w.gate.store.DomainContacts(ctx, w.HubID, domain)
+	if err != nil {
+		return nil, err
+	}
+	contacts := ours.RecordIDs
+	for _, ref := range w.Associations {
+		if ref.Object == "contact" && !slices.Contains(contacts, ref.RecordID) {
+			contacts = append(contacts, ref.RecordID)
+		}
+	}
+	ids, err := w.companiesOf(ctx, contacts, domain)
+	if len(ids) > 0 || err != nil && !refused(err) {
+		return ids, err
+	}
+	const reason = "HubSpot may be making the company of a contact that was just created"
+	if ours.Creating {
+		return nil, &RetryError{After: 2 * time.Second, Reason: reason}
+	}
+	if wait := time.Until(ours.Newest.Add(autoCompanyWait)); wait > 0 {
+		return nil, &RetryError{After: wait, Reason: reason}
+	}
+	return nil, nil
+}
+
+// companiesOf are the companies of a domain that contacts are linked with.
+func (w *writer) companiesOf(ctx context.Context, contactIDs []string, domain string) ([]string, error) {
+	if len(contactIDs) == 0 {
+		return nil, nil
+	}
+	if len(contactIDs) > hubspot.MaxAssociationReads {
+		contactIDs = contactIDs[:hubspot.MaxAssociationReads]
+	}
+	var links hubspot.AssociationsRead
+	err := w.own(ctx, nil, "seeing with which companies contacts of the domain are linked", func(ctx context.Context, c *hubspot.Client) (_ string, err error) {
+		links, err = c.BatchReadAssociations(ctx, hubspot.Contacts, hubspot.Companies, contactIDs)
+		return joinIDs(contactIDs), err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var linked []string
+	for _, records := range links.Records {
+		for _, r := range records {
+			if !slices.Contains(linked, r.ID) {
+				linked = append(linked, r.ID)
+			}
+		}
+	}
+	slices.Sort(linked) // a map's order is none
+	var found []string
+	for chunk := range slices.Chunk(linked, hubspot.MaxBatch) {
+		var read hubspot.BatchReadResult
+		err := w.own(ctx, []string{"domain"}, "seeing whether one of them is the company", func(ctx context.Context, c *hubspot.Client) (_ string, err error) {
+			read, err = c.BatchRead(ctx, hubspot.Companies, hubspot.BatchReadInput{IDs: chunk, Properties: []string{"domain"}})
+			return recordIDs(read.Records), err
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, record := range read.Records {
+			if strings.EqualFold(record.Properties["domain"], domain) && !slices.Contains(found, record.ID) {
+				found = append(found, record.ID)
+			}
+		}
+	}
+	return found, nil
 }
 
 func (w *writer) searchDomain(ctx context.Context, domain, reason string) ([]hubspot.Record, error) {
@@ -274,16 +389,21 @@ func (w *writer) searchDomain(ctx context.Context, domain, reason string) ([]hub
 	return found.Records, err
 }
 
-func (w *writer) sentNames() []string { return slices.Sorted(maps.Keys(w.Properties)) }
+// sentNames are the properties that were sent. The key is none of the record's:
+// it says who made it, not what it is.
+func (w *writer) sentNames() []string {
+	names := slices.Sorted(maps.Keys(w.Properties))
+	return slices.DeleteFunc(names, func(name string) bool { return name == store.KeyProperty })
+}
 
 func (w *writer) madeSince(r hubspot.Record) bool {
 	return r.CreatedAt.After(w.AttemptedAt.Add(-clockSkew))
 }
 
-// sameProperties says that a record has every value that was sent.
+// sameProperties says that a record has every value that was sent, but for the key.
 func sameProperties(current, sent map[string]string) bool {
 	for name, value := range sent {
-		if !sameValue(current[name], value) {
+		if name != store.KeyProperty && !sameValue(current[name], value) {
 			return false
 		}
 	}

@@ -18,31 +18,45 @@ import (
 // package hubspot's. Object types go by their singular names (contact) or
 // HubSpot's.
 type Reader struct {
-	gate  *Gate
-	scope Scope
+	gate    *Gate
+	scope   Scope
+	attempt *attempt
+	// session is a write's, whose reader this is; nil makes one for each call.
+	session *session
 }
 
 // Reader returns a reader for a scope.
-func (g *Gate) Reader(scope Scope) *Reader { return &Reader{gate: g, scope: scope} }
+func (g *Gate) Reader(scope Scope) *Reader {
+	return &Reader{gate: g, scope: scope, attempt: g.limiter.readAttempt(scope)}
+}
 
 // read makes one call. The tools are those it needs, the first one names it; none
 // for a call of the gate's own.
 func (r *Reader) read(ctx context.Context, what string, properties []string, tools []policy.Tool,
 	call func(context.Context, *hubspot.Client) (recordID string, err error),
 ) error {
+	e := r.entry(what, properties, tools)
+	if err := r.permitted(ctx, e, tools); err != nil {
+		return wrap(what, err)
+	}
+	s := r.session
+	if s == nil {
+		var err error
+		if s, err = r.gate.connect(ctx, r.attempt); err != nil {
+			return wrap(what, err)
+		}
+	}
+	return wrap(what, retry(r.gate.audited(ctx, s, e, tools, false, call)))
+}
+
+// entry is the audit row of one call.
+func (r *Reader) entry(what string, properties []string, tools []policy.Tool) store.AuditEntry {
 	e := r.scope.entry()
 	e.Reason, e.Properties = what, slices.Clone(properties)
 	if len(tools) > 0 {
 		e.Tool = tools[0]
 	}
-	if err := r.permitted(ctx, e, tools); err != nil {
-		return wrap(what, err)
-	}
-	s, err := r.gate.connect(ctx, r.scope.ConnectionID)
-	if err != nil {
-		return wrap(what, err)
-	}
-	return wrap(what, retry(r.gate.audited(ctx, s, e, tools, false, call)))
+	return e
 }
 
 // permitted looks at the permissions before a token is asked for. They are read
@@ -130,58 +144,68 @@ func (r *Reader) BatchReadAssociations(ctx context.Context, from, to string, ids
 	return result, err
 }
 
-// Owners lists owners, one page per call.
+// Owners lists owners, one page per call, cached for [Options].CacheAge; so is
+// that there are none. The permission is read each time.
 func (r *Reader) Owners(ctx context.Context, in hubspot.OwnersQuery) (hubspot.OwnersPage, error) {
-	var page hubspot.OwnersPage
 	tools := []policy.Tool{{Object: "owner", Operation: policy.Read}}
-	err := r.read(ctx, "reading owners", nil, tools, func(ctx context.Context, c *hubspot.Client) (string, error) {
-		var err error
-		page, err = c.Owners(ctx, in)
+	key := fmt.Sprintf("owners %q %t %q %d", in.Email, in.Archived, in.After, in.Limit)
+	return cachedRead(ctx, r, "reading owners", key, tools, func(ctx context.Context, c *hubspot.Client) (hubspot.OwnersPage, string, error) {
+		page, err := c.Owners(ctx, in)
 		ids := make([]string, 0, len(page.Owners))
 		for _, o := range page.Owners {
 			ids = append(ids, o.ID)
 		}
-		return joinIDs(ids), err
+		return page, joinIDs(ids), err
 	})
-	return page, err
 }
 
 // Pipelines lists the pipelines of deals or tickets. It is the gate's own call:
 // no tool, cached for [Options].CacheAge.
 func (r *Reader) Pipelines(ctx context.Context, object string) ([]hubspot.Pipeline, error) {
-	return cachedRead(ctx, r, "reading the pipelines of "+plural(object), func(ctx context.Context, c *hubspot.Client) ([]hubspot.Pipeline, error) {
-		return c.Pipelines(ctx, plural(object))
+	what := "reading the pipelines of " + plural(object)
+	return cachedRead(ctx, r, what, what, nil, func(ctx context.Context, c *hubspot.Client) ([]hubspot.Pipeline, string, error) {
+		pipelines, err := c.Pipelines(ctx, plural(object))
+		return pipelines, "", err
 	})
 }
 
 // Properties lists the properties of an object type. It is the gate's own call:
 // no tool, cached for [Options].CacheAge.
 func (r *Reader) Properties(ctx context.Context, object string) ([]hubspot.Property, error) {
-	return cachedRead(ctx, r, "reading the properties of "+plural(object), func(ctx context.Context, c *hubspot.Client) ([]hubspot.Property, error) {
-		return c.Properties(ctx, plural(object))
+	what := "reading the properties of " + plural(object)
+	return cachedRead(ctx, r, what, what, nil, func(ctx context.Context, c *hubspot.Client) ([]hubspot.Property, string, error) {
+		properties, err := c.Properties(ctx, plural(object))
+		return properties, "", err
 	})
 }
 
 // AccountDetails reads the account: time zone, currencies. It is the gate's own
 // call: no tool, cached for [Options].CacheAge.
 func (r *Reader) AccountDetails(ctx context.Context) (hubspot.Account, error) {
-	return cachedRead(ctx, r, "reading the account's details", func(ctx context.Context, c *hubspot.Client) (hubspot.Account, error) {
-		return c.AccountDetails(ctx)
+	const what = "reading the account's details"
+	return cachedRead(ctx, r, what, what, nil, func(ctx context.Context, c *hubspot.Client) (hubspot.Account, string, error) {
+		account, err := c.AccountDetails(ctx)
+		return account, "", err
 	})
 }
 
-// cachedRead returns what was read before, or reads it. Who gets a cached value
-// must not change it.
-func cachedRead[T any](ctx context.Context, r *Reader, what string, read func(context.Context, *hubspot.Client) (T, error)) (T, error) {
-	key := cacheKey{r.scope.OrganizationID, r.scope.ConnectionID, what}
+// cachedRead returns what was read before under that name, if the tools' permissions
+// let it be read now, or reads it. Who gets a cached value must not change it.
+func cachedRead[T any](ctx context.Context, r *Reader, what, name string, tools []policy.Tool,
+	read func(context.Context, *hubspot.Client) (value T, recordID string, err error),
+) (T, error) {
+	key := cacheKey{r.scope.OrganizationID, r.scope.ConnectionID, name}
 	if v, ok := r.gate.cache.get(key); ok {
+		if err := r.permitted(ctx, r.entry(what, nil, tools), tools); err != nil {
+			var none T
+			return none, wrap(what, err)
+		}
 		return v.(T), nil //nolint:forcetypeassert // the key says which type
 	}
 	var value T
-	err := r.read(ctx, what, nil, nil, func(ctx context.Context, c *hubspot.Client) (string, error) {
-		var err error
-		value, err = read(ctx, c)
-		return "", err
+	err := r.read(ctx, what, nil, tools, func(ctx context.Context, c *hubspot.Client) (recordID string, err error) {
+		value, recordID, err = read(ctx, c)
+		return recordID, err
 	})
 	if err == nil {
 		r.gate.cache.put(key, value)

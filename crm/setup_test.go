@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -98,6 +100,8 @@ const wide = 10 * time.Minute // more than a lost call is waited for
 type database struct {
 	store *store.Store
 	pool  *pgxpool.Pool
+	// hubs numbers the accounts: organizations that share one are another matter.
+	hubs *atomic.Int64
 }
 
 func newDatabase(t *testing.T) database {
@@ -106,7 +110,7 @@ func newDatabase(t *testing.T) database {
 	pool, err := pgxpool.New(context.Background(), url)
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
-	return database{store: s, pool: pool}
+	return database{store: s, pool: pool, hubs: &atomic.Int64{}}
 }
 
 func setup(t *testing.T) *bundle {
@@ -127,25 +131,84 @@ func (d database) setup(t *testing.T) *bundle {
 		"oauth", "crm.objects.companies.read", "crm.objects.companies.write", "crm.objects.contacts.read", "crm.objects.contacts.write",
 		"crm.objects.deals.read", "crm.objects.deals.write", "crm.objects.owners.read", "tickets",
 	}})
-	b.hub = b.sim.AddPortal(hubspottest.Portal{Settings: hubspottest.Settings{NoRateLimits: true}}).HubID
+	b.hub = b.sim.AddPortal(hubspottest.Portal{HubID: 1000 + d.hubs.Add(1), Settings: hubspottest.Settings{NoRateLimits: true}}).HubID
 	user := b.sim.AddUser(b.hub, hubspottest.User{Email: "host@acme.example", SuperAdmin: true})
 	b.tokens.token, _ = b.sim.Token(b.app.ClientID, b.hub, user.ID)
 
-	b.org = storetest.Organization(t, b.store)
+	b.addOrganization()
+	return b
+}
+
+// neighbour is another organization with a connection to the same account.
+func (b *bundle) neighbour() *bundle {
+	n := &bundle{
+		t: b.t, ctx: b.ctx, store: b.store, db: b.db, meeting: uuid.New(), conn: uuid.New(),
+		sim: b.sim, app: b.app, hub: b.hub, tokens: b.tokens, wire: b.wire,
+	}
+	n.addOrganization()
+	return n
+}
+
+func (b *bundle) addOrganization() {
+	b.t.Helper()
+	b.org = storetest.Organization(b.t, b.store)
 	app := uuid.New()
 	b.exec(`insert into apps (id, organization_id, name, level, client_id, sealed_client_secret) values ($1, $2, 'app', 'account', 'client', '\x00')`, app, b.org.ID)
 	b.exec(`insert into connections (id, organization_id, app_id, name, hub_id, is_user_level, scopes, state)
 		values ($1, $2, $3, 'main', $4, false, '{}', 'connected')`, b.conn, b.org.ID, app, b.hub)
+	// Limits have tests of their own, in limiter_test.go.
+	b.exec(`insert into limit_lanes (hub_id, app_id, bucket, lane, allowed, window_ms)
+		select $1, case bucket when 'search' then '00000000-0000-0000-0000-000000000000' else $2::uuid end, bucket, lane, 2000, 10000
+		from unnest(array['burst', 'search', 'association']) bucket, unnest(array['general', 'people']) lane on conflict do nothing`, b.hub, app)
 	b.addMeeting(b.meeting)
 	b.gate = b.newGate()
-	return b
+}
+
+// admin calls HubSpot past the gate, with every scope that it needs.
+func (b *bundle) admin() *hubspot.Client {
+	token, _ := b.sim.Token(b.app.ClientID, b.hub, 0, append(slices.Clone(b.app.RequiredScopes),
+		"crm.schemas.contacts.write", "crm.schemas.companies.write", "crm.schemas.deals.write", "crm.objects.custom.read", "crm.objects.custom.write")...)
+	return hubspot.New(hubspot.Options{BaseURL: b.sim.URL}).As(token)
+}
+
+// dropProperty deletes a property in the account.
+func (b *bundle) dropProperty(objectType, name string) {
+	b.t.Helper()
+	token, _ := b.sim.Token(b.app.ClientID, b.hub, 0, "crm.schemas."+objectType+".write")
+	req, err := http.NewRequestWithContext(b.ctx, http.MethodDelete, b.sim.URL+"/crm/properties/2026-09/"+objectType+"/"+name, nil)
+	require.NoError(b.t, err)
+	req.Header.Set("Authorization", "Bearer "+token)
+	res, err := http.DefaultClient.Do(req)
+	require.NoError(b.t, err)
+	_ = res.Body.Close()
+	require.Equal(b.t, http.StatusNoContent, res.StatusCode)
+}
+
+// propertyOf is the key property of an object type, if it is there.
+func (b *bundle) propertyOf(objectType string) []hubspot.Property {
+	b.t.Helper()
+	all, err := b.admin().Properties(b.ctx, objectType)
+	require.NoError(b.t, err)
+	return slices.DeleteFunc(all, func(p hubspot.Property) bool { return p.Name != store.KeyProperty })
+}
+
+// later makes everything that was done so far ten minutes older, in Postgres and
+// in HubSpot.
+func (b *bundle) later() {
+	b.t.Helper()
+	b.lateEnough()
+	b.exec(`update actions set updated_at = updated_at - interval '10 minutes' where organization_id = $1`, b.org.ID)
 }
 
 // newGate is another process: it shares nothing with others but the database.
-func (b *bundle) newGate() *crm.Gate {
+func (b *bundle) newGate() *crm.Gate { return b.mortalGate(nil) }
+
+// mortalGate is a process that is told of each call when HubSpot has answered, on
+// the goroutine that made it.
+func (b *bundle) mortalGate(answered func(context.Context, hubspot.ResponseInfo)) *crm.Gate {
 	return crm.New(crm.Options{
 		Store: b.store, Tokens: b.tokens, CallTimeout: 5 * time.Second,
-		Client: hubspot.New(hubspot.Options{BaseURL: b.sim.URL, HTTPClient: &http.Client{Transport: b.wire}}),
+		Client: hubspot.New(hubspot.Options{BaseURL: b.sim.URL, HTTPClient: &http.Client{Transport: b.wire}, OnResponse: answered}),
 	})
 }
 

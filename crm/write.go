@@ -73,7 +73,7 @@ func (g *Gate) write(ctx context.Context, actionID uuid.UUID, attempt Attempt) (
 	if checked.Step != store.WriteSend && checked.Step != store.WriteLook {
 		return verdict(checked)
 	}
-	s, err := g.connect(ctx, checked.ConnectionID)
+	s, err := g.connect(ctx, g.limiter.writeAttempt(checked))
 	if err != nil {
 		return WriteResult{}, retry(err)
 	}
@@ -124,16 +124,19 @@ type writer struct {
 	attempt Attempt
 	// since is when the call that is open was begun.
 	since time.Time
+	// moved are records to be linked that were merged or archived since, by
+	// "object/ID": the ID that they have now, or nothing. Known only after
+	// HubSpot refused to link them.
+	moved map[string]string
 }
 
 func (w *writer) object() string { return w.Action.Tool.Object }
 
 // begin records the intent. Unless the result's Step is [store.WriteSend],
 // nothing may be sent.
-func (w *writer) begin(ctx context.Context, looked int64, gone string) error {
-	begun, err := w.gate.store.BeginWrite(ctx, w.Action.ID, store.WriteIntent{
-		Actor: w.attempt.Actor, OnBehalfOf: w.attempt.OnBehalfOf, Looked: looked, Gone: gone,
-	})
+func (w *writer) begin(ctx context.Context, in store.WriteIntent) error {
+	in.Actor, in.OnBehalfOf = w.attempt.Actor, w.attempt.OnBehalfOf
+	begun, err := w.gate.store.BeginWrite(ctx, w.Action.ID, in)
 	if err != nil {
 		return err
 	}
@@ -183,61 +186,163 @@ func (w *writer) ask(ctx context.Context, looked int64, reason string, current m
 
 // create sends a new record.
 func (w *writer) create(ctx context.Context, looked int64) (WriteResult, error) {
-	if looked == 0 {
-		existing, result, err := w.existing(ctx)
-		if err != nil || result != nil {
-			return deref(result), err
+	if result, done, err := w.existing(ctx, looked); done || err != nil {
+		return result, err
+	}
+	keyed, err := w.reader().keyed(ctx, w.object())
+	if err != nil {
+		return WriteResult{}, err
+	}
+	// Bounded: what HubSpot refuses for the key is sent without, and for a link
+	// that is gone, without that.
+	for range 3 {
+		if result, done, err := w.claim(ctx, looked, keyed); done || err != nil {
+			return result, err
 		}
-		if existing != "" {
-			return w.adopt(ctx, existing, "HubSpot has the "+w.object()+" by now")
+		looked = 0 // its row is closed; the open one is this call's
+		in, notes, unlinkable := w.input()
+		if unlinkable != "" {
+			return w.notSent(ctx, store.ActionFailed, unlinkable)
+		}
+		var record hubspot.Record
+		err := w.send(ctx, func(ctx context.Context, c *hubspot.Client) (err error) {
+			record, err = c.Create(ctx, plural(w.object()), in)
+			return err
+		})
+		refusal, _ := errors.AsType[*hubspot.Error](err)
+		switch {
+		case err == nil:
+			return w.end(ctx, store.WriteEnd{CallID: w.CallID, State: store.ActionWritten, RecordID: record.ID, Reason: notes, Call: outcome(nil)})
+		case keyed && keyRefused(err):
+			w.reader().notKeyed(w.object())
+			keyed = false
+		case refusal != nil && errors.Is(err, hubspot.ErrConflict):
+			return w.conflict(ctx, refusal)
+		case w.moved == nil && linkRefused(refusal) && len(in.Associations) > 0:
+			if result, done, err := w.followLinks(ctx, refusal); done || err != nil {
+				return result, err
+			}
+			continue
+		default:
+			return w.sent(ctx, err)
+		}
+		if result, err := w.notDone(ctx, err); result.State != store.ActionReady || err != nil {
+			return result, err
 		}
 	}
+	return WriteResult{}, &RetryError{After: time.Second, Reason: "what it needs in HubSpot is changing"}
+}
+
+// claim begins the create, or adopts the record that another action made for its
+// natural key. Not done and no error means: begun, it has to be sent.
+func (w *writer) claim(ctx context.Context, looked int64, keyed bool) (result WriteResult, done bool, err error) {
 	gone := ""
 	// Bounded: each turn needs a claim whose record is gone.
 	for range 3 {
-		if err := w.begin(ctx, looked, gone); err != nil {
-			return WriteResult{}, err
+		if err := w.begin(ctx, store.WriteIntent{Looked: looked, Gone: gone, Keyed: keyed}); err != nil {
+			return WriteResult{}, true, err
+		}
+		if w.Step == store.WriteSend {
+			return WriteResult{}, false, nil
 		}
 		if w.Step != store.WriteAdopt {
 			break
 		}
-		record, err := w.read(ctx, w.RecordID, nil, "seeing whether the record that another action created is there")
+		claimed := w.RecordID
+		record, err := w.read(ctx, claimed, nil, "seeing whether the record that another action created is there")
 		switch {
-		case err == nil:
-			return w.adopt(ctx, record.ID, "another action created the same "+w.object())
+		case err == nil: // with another ID, if it was merged
+			result, err = w.adopt(ctx, record.ID, "another action created the same "+w.object())
+			return result, true, err
 		case errors.Is(err, hubspot.ErrNotFound):
-			gone = w.RecordID
+			archived, err := w.archived(ctx, claimed)
+			if err != nil {
+				return WriteResult{}, true, retry(err)
+			}
+			if archived && !w.insisted() {
+				result, err = w.ask(ctx, looked, "the same "+w.object()+" was created before, and archived in HubSpot since", nil)
+				return result, true, err
+			}
+			gone = claimed
 		case errors.Is(err, hubspot.ErrMissingScopes):
-			return w.ask(ctx, looked, whyRefused(err), nil)
+			result, err = w.ask(ctx, looked, whyRefused(err), nil)
+			return result, true, err
 		case refused(err):
-			return w.settle(ctx, store.ActionFailed, "", whyRefused(err))
+			result, err = w.settle(ctx, store.ActionFailed, "", whyRefused(err))
+			return result, true, err
 		default:
-			return WriteResult{}, retry(err)
+			return WriteResult{}, true, retry(err)
 		}
 	}
-	if w.Step != store.WriteSend {
-		return verdict(w.Write)
-	}
-	in := hubspot.CreateInput{Properties: w.Properties}
+	result, err = verdict(w.Write)
+	return result, true, err
+}
+
+// input is what to send, with a note on each link that is left out. unlinkable is
+// why it can't be sent at all.
+func (w *writer) input() (in hubspot.CreateInput, notes, unlinkable string) {
+	in.Properties = w.Properties
+	var left []string
 	for _, ref := range w.Associations {
-		id, ok := hubspot.AssociationTypeID(plural(w.object()), plural(ref.Object))
+		typeID, ok := hubspot.AssociationTypeID(plural(w.object()), plural(ref.Object))
 		if !ok {
-			reason := fmt.Sprintf("a %s can't be created with a link to a %s", w.object(), ref.Object)
-			return w.notSent(ctx, store.ActionFailed, reason)
+			return in, "", fmt.Sprintf("a %s can't be created with a link to a %s", w.object(), ref.Object)
+		}
+		id := ref.RecordID
+		if now, moved := w.moved[ref.Object+"/"+id]; moved {
+			id = now
+		}
+		if id == "" {
+			left = append(left, "not linked with the "+ref.Object+": it was archived in HubSpot")
+			continue
+		}
+		if slices.ContainsFunc(in.Associations, func(a hubspot.Association) bool { return a.ToID == id && a.Types[0].TypeID == typeID }) {
+			continue // two that were merged
 		}
 		in.Associations = append(in.Associations, hubspot.Association{
-			ToID: ref.RecordID, Types: []hubspot.AssociationType{{Category: hubspot.HubSpotDefined, TypeID: id}},
+			ToID: id, Types: []hubspot.AssociationType{{Category: hubspot.HubSpotDefined, TypeID: typeID}},
 		})
 	}
-	var record hubspot.Record
-	err := w.send(ctx, func(ctx context.Context, c *hubspot.Client) (err error) {
-		record, err = c.Create(ctx, plural(w.object()), in)
-		return err
-	})
-	if conflict, ok := errors.AsType[*hubspot.Error](err); ok && w.object() == "contact" && errors.Is(err, hubspot.ErrConflict) {
-		return w.conflict(ctx, conflict)
+	return in, strings.Join(left, "; "), ""
+}
+
+// linkRefused says that HubSpot may have refused a create for what it links: it
+// names no property.
+func linkRefused(e *hubspot.Error) bool {
+	return e != nil && len(e.Properties) == 0 && (errors.Is(e, hubspot.ErrValidation) || errors.Is(e, hubspot.ErrNotFound))
+}
+
+// followLinks sees what became of the records that HubSpot refused to link. Not
+// done and no error means: some were merged or archived, it may be sent without.
+func (w *writer) followLinks(ctx context.Context, refusal *hubspot.Error) (result WriteResult, done bool, err error) {
+	associations := w.Associations
+	if result, err := w.notDone(ctx, refusal); result.State != store.ActionReady || err != nil {
+		return result, true, err
 	}
-	return w.sent(ctx, record.ID, err)
+	w.CallID = 0
+	moved := map[string]string{}
+	for _, ref := range associations {
+		now, err := w.follow(ctx, ref)
+		switch {
+		case refused(err): // nobody lets us look
+		case err != nil:
+			return WriteResult{}, true, retry(err)
+		case now == "" && ref.Required && !w.insisted():
+			result, err = w.ask(ctx, 0, "the "+ref.Object+" that it belongs to was archived in HubSpot", nil)
+			return result, true, err
+		case now == "" && ref.Required:
+			result, err = w.settle(ctx, store.ActionSkipped, "", "it needs the "+ref.Object+" that it belongs to, which is archived in HubSpot")
+			return result, true, err
+		case now != ref.RecordID:
+			moved[ref.Object+"/"+ref.RecordID] = now
+		}
+	}
+	if len(moved) == 0 {
+		result, err = w.settle(ctx, store.ActionFailed, "", whyRefused(refusal))
+		return result, true, err
+	}
+	w.moved = moved
+	return WriteResult{}, false, nil
 }
 
 // send makes the call that begin recorded. Its time counts from the record: who
@@ -248,44 +353,40 @@ func (w *writer) send(ctx context.Context, call func(context.Context, *hubspot.C
 	return w.session.do(ctx, call)
 }
 
-func deref(r *WriteResult) WriteResult {
-	if r == nil {
-		return WriteResult{}
-	}
-	return *r
-}
-
-// sent records what came of the call that begin recorded.
-func (w *writer) sent(ctx context.Context, recordID string, err error) (WriteResult, error) {
+// sent records what came of the call that begin recorded and that did not succeed.
+func (w *writer) sent(ctx context.Context, err error) (WriteResult, error) {
 	switch {
-	case err == nil:
-		return w.end(ctx, store.WriteEnd{CallID: w.CallID, State: store.ActionWritten, RecordID: recordID, Call: outcome(nil)})
 	case hubspot.OutcomeUnknown(err):
 		if ctx.Err() != nil {
 			return WriteResult{}, err // the next attempt looks
 		}
 		result, settled, err := w.look(ctx)
 		if err == nil && !settled {
-			err = w.later()
+			err = &RetryError{After: unsentWait, Reason: "its answer was lost, and it did not happen; it can be sent again"}
 		}
 		return result, err
 	case errors.Is(err, hubspot.ErrMissingScopes):
 		// Reconnecting helps, and then somebody has to say so.
-		reason := whyRefused(err)
-		a, err := w.end(ctx, store.WriteEnd{CallID: w.CallID, State: store.ActionReady, Call: outcome(err)})
-		if err == nil && a.State == store.ActionReady {
-			a.NeedsQuestion, a.Reason = true, reason
+		result, endErr := w.notDone(ctx, err)
+		if endErr == nil && result.State == store.ActionReady {
+			result.NeedsQuestion, result.Reason = true, whyRefused(err)
 		}
-		return a, err
+		return result, endErr
 	case refused(err):
 		return w.end(ctx, store.WriteEnd{CallID: w.CallID, State: store.ActionFailed, Reason: whyRefused(err), Call: outcome(err)})
 	default:
-		// Nothing happened: the next attempt begins anew.
-		if _, endErr := w.end(ctx, store.WriteEnd{CallID: w.CallID, State: store.ActionReady, Call: outcome(err)}); endErr != nil {
+		// The next attempt begins anew.
+		if _, endErr := w.notDone(ctx, err); endErr != nil {
 			return WriteResult{}, errors.Join(err, endErr)
 		}
 		return WriteResult{}, retry(err)
 	}
+}
+
+// notDone ends the call that begin recorded, which changed nothing: the action is
+// ready again.
+func (w *writer) notDone(ctx context.Context, err error) (WriteResult, error) {
+	return w.end(ctx, store.WriteEnd{CallID: w.CallID, State: store.ActionReady, Call: outcome(err)})
 }
 
 // notSent ends what begin recorded without a call.
@@ -293,24 +394,41 @@ func (w *writer) notSent(ctx context.Context, state store.ActionState, reason st
 	return w.end(ctx, store.WriteEnd{CallID: w.CallID, State: state, Reason: reason, Call: store.CallResult{Outcome: store.Refused, Reason: reason}})
 }
 
-// conflict is a contact that exists: its record is the one, and not ours.
+// conflict is a record that has a value which must be unique. If that is the
+// action's key, an earlier send made it; if it is a contact's address, the contact
+// is the one, and not ours.
 func (w *writer) conflict(ctx context.Context, e *hubspot.Error) (WriteResult, error) {
 	id := word(e.ExistingID)
-	if id == "" && w.Properties["email"] != "" {
-		record, err := w.readBy(ctx, "email", w.Properties["email"], nil, "finding the contact that has the address")
-		if err != nil && !errors.Is(err, hubspot.ErrNotFound) {
-			_, endErr := w.end(ctx, store.WriteEnd{CallID: w.CallID, State: store.ActionReady, Call: outcome(e)})
-			return WriteResult{}, errors.Join(retry(err), endErr)
+	var err error
+	if key := w.Properties[store.KeyProperty]; key != "" {
+		var record hubspot.Record
+		if id != "" {
+			record, err = w.read(ctx, id, []string{store.KeyProperty}, "seeing whether the record is this action's")
+		} else {
+			record, err = w.readBy(ctx, store.KeyProperty, key, []string{store.KeyProperty}, "seeing whether the record is this action's")
 		}
+		if err == nil && record.Properties[store.KeyProperty] == key {
+			found := store.CallResult{Outcome: store.Done, Reason: "an earlier call had created it; HubSpot refused to do it twice"}
+			return w.end(ctx, store.WriteEnd{CallID: w.CallID, State: store.ActionWritten, RecordID: record.ID, Call: found})
+		}
+	}
+	contact := w.object() == "contact" && w.Properties["email"] != ""
+	if (err == nil || refused(err)) && contact && id == "" {
+		var record hubspot.Record
+		record, err = w.readBy(ctx, "email", w.Properties["email"], nil, "finding the contact that has the address")
 		id = record.ID
 	}
-	if id == "" {
+	switch {
+	case err != nil && !refused(err):
+		_, endErr := w.notDone(ctx, e)
+		return WriteResult{}, errors.Join(retry(err), endErr)
+	case !contact || id == "":
 		return w.end(ctx, store.WriteEnd{CallID: w.CallID, State: store.ActionFailed, Reason: whyRefused(e), Call: outcome(e)})
 	}
 	// Back to ready first: the links that follow are calls of their own, and a
 	// process that dies among them comes here again by the same conflict.
-	if _, err := w.end(ctx, store.WriteEnd{CallID: w.CallID, State: store.ActionReady, Call: outcome(e)}); err != nil {
-		return WriteResult{}, err
+	if result, err := w.notDone(ctx, e); result.State != store.ActionReady || err != nil {
+		return result, err
 	}
 	w.CallID = 0
 	return w.adopt(ctx, id, "HubSpot has the contact already")
@@ -328,28 +446,9 @@ func (w *writer) adopt(ctx context.Context, recordID, reason string) (WriteResul
 
 // update changes a record.
 func (w *writer) update(ctx context.Context, looked int64) (WriteResult, error) {
-	names := slices.Sorted(maps.Keys(w.Properties))
-	same, target := true, w.TargetID
-	if len(names) > 0 {
-		record, err := w.read(ctx, target, names, "reading the record before changing it")
-		switch {
-		case errors.Is(err, hubspot.ErrNotFound):
-			return w.settle(ctx, store.ActionFailed, "", "the record does not exist any more")
-		case errors.Is(err, hubspot.ErrMissingScopes):
-			return w.ask(ctx, looked, whyRefused(err), nil)
-		case refused(err):
-			return w.settle(ctx, store.ActionFailed, "", whyRefused(err))
-		case err != nil:
-			return WriteResult{}, retry(err)
-		case record.ID != target && !w.insisted():
-			return w.ask(ctx, looked, "the record was merged into "+word(record.ID), nil)
-		}
-		target = record.ID
-		var foreign []string
-		foreign, same = w.compare(record.Properties)
-		if len(foreign) > 0 {
-			return w.ask(ctx, looked, "changed in HubSpot since the question: "+list(foreign), values(record.Properties, names))
-		}
+	target, same, result, done, err := w.current(ctx, looked)
+	if done || err != nil {
+		return result, err
 	}
 	notes, denied, err := w.associate(ctx, target)
 	switch {
@@ -368,7 +467,14 @@ func (w *writer) update(ctx context.Context, looked int64) (WriteResult, error) 
 		}
 		return w.settle(ctx, state, target, reason)
 	}
-	if err := w.begin(ctx, looked, ""); err != nil {
+	if len(w.Associations) > 0 {
+		// The links took their time: what stands there is read directly before it
+		// is overwritten.
+		if target, _, result, done, err = w.current(ctx, looked); done || err != nil {
+			return result, err
+		}
+	}
+	if err := w.begin(ctx, store.WriteIntent{Looked: looked}); err != nil {
 		return WriteResult{}, err
 	}
 	if w.Step != store.WriteSend {
@@ -381,7 +487,56 @@ func (w *writer) update(ctx context.Context, looked int64) (WriteResult, error) 
 	if err == nil {
 		return w.end(ctx, store.WriteEnd{CallID: w.CallID, State: store.ActionWritten, RecordID: target, Reason: reason, Call: outcome(nil)})
 	}
-	return w.sent(ctx, target, err)
+	return w.sent(ctx, err)
+}
+
+// current reads the record to be changed: which one it is by now, and whether it
+// has the values already. done says that the result is the answer to the attempt:
+// the record is not there any more, or is not as the plan knew it.
+func (w *writer) current(ctx context.Context, looked int64) (target string, same bool, result WriteResult, done bool, err error) {
+	names := slices.Sorted(maps.Keys(w.Properties))
+	answer := func(r WriteResult, err error) (string, bool, WriteResult, bool, error) {
+		return "", false, r, true, err
+	}
+	record, err := w.read(ctx, w.TargetID, names, "reading the record before changing it")
+	switch {
+	case errors.Is(err, hubspot.ErrNotFound):
+		archived, err := w.archived(ctx, w.TargetID)
+		switch {
+		case err != nil:
+			return answer(WriteResult{}, retry(err))
+		case archived && !w.insisted():
+			return answer(w.ask(ctx, looked, "the record was archived in HubSpot: restore it there and approve, or reject", nil))
+		case archived:
+			return answer(w.settle(ctx, store.ActionFailed, "", "the record is archived in HubSpot"))
+		}
+		return answer(w.settle(ctx, store.ActionFailed, "", "the record does not exist any more"))
+	case errors.Is(err, hubspot.ErrMissingScopes):
+		return answer(w.ask(ctx, looked, whyRefused(err), nil))
+	case refused(err):
+		return answer(w.settle(ctx, store.ActionFailed, "", whyRefused(err)))
+	case err != nil:
+		return answer(WriteResult{}, retry(err))
+	case record.ID != w.TargetID && !w.insisted():
+		return answer(w.ask(ctx, looked, "the record was merged into "+word(record.ID), nil))
+	}
+	foreign, same := w.compare(record.Properties)
+	if len(foreign) > 0 {
+		return answer(w.ask(ctx, looked, "changed in HubSpot since the question: "+list(foreign), values(record.Properties, names)))
+	}
+	return record.ID, same, WriteResult{}, false, nil
+}
+
+// archived says that a record is in HubSpot's recycle bin.
+func (w *writer) archived(ctx context.Context, id string) (bool, error) {
+	err := w.own(ctx, nil, "seeing whether the record was archived", func(ctx context.Context, c *hubspot.Client) (string, error) {
+		_, err := c.Get(ctx, plural(w.object()), id, hubspot.GetOptions{Archived: true})
+		return id, err
+	})
+	if refused(err) {
+		return false, nil // gone for good, for all that can be told
+	}
+	return err == nil, err
 }
 
 // compare says which properties somebody else changed: they have neither the

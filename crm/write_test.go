@@ -34,7 +34,10 @@ func TestAllowWritesOnce(t *testing.T) {
 
 	require.Len(t, b.writes("create"), 1)
 	require.Equal(t, r.RecordID, b.sim.Records(b.hub, "contacts")[0].ID)
-	require.Equal(t, []call{{Tool: "contact.create", Outcome: "done", RecordID: r.RecordID, Completed: true}}, b.calls())
+	require.Equal(t, []call{
+		{Outcome: "done", Reason: "reading the properties of contacts", Completed: true},
+		{Tool: "contact.create", Outcome: "done", RecordID: r.RecordID, Completed: true},
+	}, b.calls())
 }
 
 // TestPermissionAtTheMomentOfTheCall: deny by default, deny switched on after
@@ -850,8 +853,9 @@ func TestRefusals(t *testing.T) {
 			_, err := b.write(id)
 			require.LessOrEqual(t, requireRetry(t, err).After, longest)
 			require.Equal(t, store.ActionReady, b.action(id).State, "nothing happened: it can be sent at once when the time has come")
+			b.windowPasses()
 			require.Equal(t, store.ActionWritten, b.mustWrite(id).State)
-			require.Equal(t, []string{"failed", "done"}, outcomes(b))
+			require.Equal(t, []string{"done", "failed", "done"}, outcomes(b), "the properties, refused, written")
 		})
 	}
 
@@ -902,7 +906,7 @@ func TestExpiredToken(t *testing.T) {
 	b.tokens.next, b.tokens.token = b.tokens.token, "no longer good"
 	require.Equal(t, store.ActionWritten, b.mustWrite(id).State)
 	require.Equal(t, []int64{7}, b.tokens.invalidated)
-	require.Equal(t, []string{"done"}, outcomes(b))
+	require.Equal(t, []string{"done", "done"}, outcomes(b), "the properties, written")
 
 	b.tokens.next, b.tokens.token, b.tokens.invalidated = "", "still no good", nil
 	b.permit("contact.read", "allow")
@@ -985,7 +989,11 @@ func TestCanceledContextIsStillRecorded(t *testing.T) {
 	id := b.plan(contactDraft())["contact"].ID
 	ctx, cancel := context.WithCancel(b.ctx)
 	b.sim.Inject(hubspottest.Fault{Method: http.MethodPost, Latency: 300 * time.Millisecond})
-	b.wire.onRequest(func(*http.Request) { time.AfterFunc(50*time.Millisecond, cancel) })
+	b.wire.onRequest(func(r *http.Request) {
+		if r.Method == http.MethodPost {
+			time.AfterFunc(50*time.Millisecond, cancel)
+		}
+	})
 	_, err := b.gate.Write(ctx, id, crm.Attempt{})
 	require.ErrorIs(t, err, context.Canceled)
 	b.wire.onRequest(nil)

@@ -202,7 +202,9 @@ type fakeCRM struct {
 	links   map[string][]string // "contacts 1 companies" → IDs
 	primary map[string]bool     // "contacts 1 companies 2"
 	owners  []hubspot.Owner
-	page    int // owners a page; 0 is all
+	cut     map[string]bool // "contacts 1 meetings": one record's read shows the first only
+	gone    map[string]bool // "contacts 1": not found any more when read alone
+	page    int             // owners a page; 0 is all
 	deny    map[string]bool
 	fail    error
 	calls   []string
@@ -217,6 +219,35 @@ func (f *fakeCRM) call(object, format string, args ...any) error {
 }
 
 var singular = map[string]string{"contacts": "contact", "companies": "company", "deals": "deal", "tickets": "ticket", "meetings": "meeting"}
+
+func (f *fakeCRM) Get(_ context.Context, objectType, id string, o hubspot.GetOptions) (hubspot.Record, error) {
+	// As at the gate, every object type has to be allowed.
+	for _, other := range append([]string{objectType}, o.Associations...) {
+		if f.deny[singular[other]] {
+			return hubspot.Record{}, f.call(singular[other], "denied: %s", other)
+		}
+	}
+	if err := f.call(singular[objectType], "read one of the %s with its %s", objectType, strings.Join(o.Associations, ", ")); err != nil {
+		return hubspot.Record{}, err
+	}
+	i := slices.IndexFunc(f.records[objectType], func(r hubspot.Record) bool { return r.ID == id })
+	if i < 0 || f.gone[objectType+" "+id] {
+		return hubspot.Record{}, fmt.Errorf("reading: %w", hubspot.ErrNotFound)
+	}
+	out := f.records[objectType][i]
+	out.Associations, out.MoreAssociations = map[string][]hubspot.AssociatedID{}, map[string]string{}
+	for _, to := range o.Associations {
+		for _, other := range f.links[objectType+" "+id+" "+to] {
+			// A link with two types stands there twice.
+			out.Associations[to] = append(out.Associations[to], hubspot.AssociatedID{ID: other}, hubspot.AssociatedID{ID: other})
+		}
+		if f.cut[objectType+" "+id+" "+to] {
+			out.Associations[to] = out.Associations[to][:1]
+			out.MoreAssociations[to] = "next"
+		}
+	}
+	return out, nil
+}
 
 func (f *fakeCRM) BatchRead(_ context.Context, objectType string, in hubspot.BatchReadInput) (hubspot.BatchReadResult, error) {
 	by := "id"

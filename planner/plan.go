@@ -376,7 +376,7 @@ func (p *plan) hostOwner() string {
 	if p.people.Host.OwnerID != "" {
 		return p.people.Host.OwnerID
 	}
-	owner, _ := p.res.owner(p.people.Host.Email)
+	owner, _ := p.res.Owner(p.people.Host.Email)
 	return owner.ID
 }
 

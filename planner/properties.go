@@ -160,7 +160,7 @@ func tidy(object string, proposed map[string]string, record Record, r Resolution
 			wrong = append(wrong, checkProperty(object, name, value, r)+" and was left out")
 			continue
 		case name == "hubspot_owner_id" && address(value) != "":
-			owner, ok := r.owner(address(value))
+			owner, ok := r.Owner(address(value))
 			if !ok {
 				wrong = append(wrong, "the proposed owner is not known in HubSpot and was left out")
 				continue

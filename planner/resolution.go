@@ -14,13 +14,17 @@ import (
 type Resolution struct {
 	Contacts  []Record `json:"contacts,omitempty"`
 	Companies []Record `json:"companies,omitempty"`
-	// Deals and Tickets are those of the contacts and companies, open or not,
-	// and those that proposals name.
+	// Deals and Tickets are those that proposals name, and those of the contacts
+	// and companies, open or not: deals unless an open one is named, tickets
+	// where a proposal is judged by them.
 	Deals   []Record `json:"deals,omitempty"`
 	Tickets []Record `json:"tickets,omitempty"`
 	// Meetings are those that HubSpot has of the contacts near the same time.
 	Meetings []Record `json:"meetings,omitempty"`
 	Owners   []Owner  `json:"owners,omitempty"`
+	// OwnersRead: whoever is not among Owners is none, of those who were looked
+	// for.
+	OwnersRead bool `json:"owners_read,omitempty"`
 
 	DealPipelines   []hubspot.Pipeline `json:"deal_pipelines,omitempty"`
 	TicketPipelines []hubspot.Pipeline `json:"ticket_pipelines,omitempty"`
@@ -147,7 +151,8 @@ func bareDomain(d string) string {
 	return strings.TrimPrefix(strings.ToLower(strings.TrimSpace(d)), "www.")
 }
 
-func (r Resolution) owner(email string) (Owner, bool) {
+// Owner returns the owner with an address, in lower case.
+func (r Resolution) Owner(email string) (Owner, bool) {
 	for _, o := range r.Owners {
 		if email != "" && o.Email == email {
 			return o, true

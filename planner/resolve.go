@@ -19,6 +19,7 @@ import (
 // the gate has them too, and there each read passes the permission of its tool:
 // one that is denied fails with an error that is [policy.ErrDenied].
 type CRM interface {
+	Get(ctx context.Context, objectType, id string, o hubspot.GetOptions) (hubspot.Record, error)
 	BatchRead(ctx context.Context, objectType string, in hubspot.BatchReadInput) (hubspot.BatchReadResult, error)
 	BatchReadAssociations(ctx context.Context, fromType, toType string, fromIDs []string) (hubspot.AssociationsRead, error)
 	Search(ctx context.Context, objectType string, in hubspot.SearchRequest) (hubspot.SearchResult, error)
@@ -65,7 +66,7 @@ func Resolve(ctx context.Context, crm CRM, in Subject) (Resolution, error) {
 		return Resolution{}, nil
 	}
 	for _, step := range []func(context.Context) error{
-		r.contacts, r.companiesByDomain, r.linksOfContacts, r.companiesByID, r.linksOfCompanies,
+		r.contacts, r.namedDeals, r.linksOfContacts, r.companies, r.linksOfCompanies,
 		r.dealsAndTickets, r.meetings, r.owners, r.pipelines,
 	} {
 		if err := step(ctx); err != nil {
@@ -85,15 +86,21 @@ func Resolve(ctx context.Context, crm CRM, in Subject) (Resolution, error) {
 type wanted struct {
 	ids        map[string][]string // by object
 	emails     []string
+	newcomers  []string // of emails: of contacts to be created
 	domains    []string
 	owners     []string
 	properties map[string][]string // by object
 	objects    map[string]bool     // of proposals
+	// among are the objects of proposals that are judged by what else the
+	// people of the meeting have: a create may repeat it, an update may mean it.
+	among map[string]bool
+	// deals are those that proposals or the platform name as the meeting's.
+	deals []string
 }
 
 func wantedBy(in Subject) wanted {
 	lists := readPeopleFile(peopleFile)
-	w := wanted{ids: map[string][]string{}, properties: map[string][]string{}, objects: map[string]bool{}}
+	w := wanted{ids: map[string][]string{}, properties: map[string][]string{}, objects: map[string]bool{}, among: map[string]bool{}}
 	name := func(ref meeting.RecordRef) {
 		if ref.ID != "" {
 			w.ids[ref.Object] = append(w.ids[ref.Object], ref.ID)
@@ -117,6 +124,11 @@ func wantedBy(in Subject) wanted {
 			name(ref)
 		}
 		w.objects[tool.Object] = true
+		if tool.Operation != policy.Update || target.ID == "" || len(p.AssociateWith) > 0 {
+			w.among[tool.Object] = true
+		} else if tool.Object == "deal" {
+			w.deals = append(w.deals, target.ID)
+		}
 		for property, value := range p.Properties {
 			if strings.HasPrefix(property, store.QuestionPrefix) {
 				continue
@@ -129,6 +141,9 @@ func wantedBy(in Subject) wanted {
 		switch tool.Object {
 		case "contact":
 			name(meeting.RecordRef{Email: p.Properties["email"]})
+			if email := address(p.Properties["email"]); tool.Operation == policy.Create && email != "" {
+				w.newcomers = append(w.newcomers, email)
+			}
 		case "company":
 			name(meeting.RecordRef{Domain: p.Properties["domain"]})
 		}
@@ -147,6 +162,7 @@ func wantedBy(in Subject) wanted {
 	for _, hint := range in.Meeting.CRMHints {
 		if hint.Object == "deal" && hint.ID != "" && (hint.CRM == "" || strings.EqualFold(hint.CRM, "hubspot")) {
 			w.ids["deal"] = append(w.ids["deal"], hint.ID)
+			w.deals = append(w.deals, hint.ID)
 		}
 	}
 	return w
@@ -158,6 +174,8 @@ type resolver struct {
 	people People
 	wanted wanted
 	out    Resolution
+	// dealNamed: somebody named a deal as the meeting's, and it is there.
+	dealNamed bool
 	// links are what contacts and companies are linked to, by object and ID of
 	// the other end.
 	links map[string]map[string][]Link
@@ -247,13 +265,72 @@ func (r *resolver) contacts(ctx context.Context) error {
 	return r.batch(ctx, "contact", "", r.wanted.ids["contact"])
 }
 
-func (r *resolver) companiesByDomain(ctx context.Context) error {
+// namedDeals reads the deals that are named as the meeting's, and whether they
+// are there: then no other deal matters, unless a proposal is judged by those.
+func (r *resolver) namedDeals(ctx context.Context) error {
+	if r.wanted.among["deal"] || len(r.wanted.deals) == 0 {
+		return nil
+	}
+	if err := r.batch(ctx, "deal", "", r.wanted.ids["deal"]); err != nil {
+		return err
+	}
+	if err := r.pipelinesOf(ctx, "deal"); err != nil {
+		return err
+	}
+	r.dealNamed = slices.ContainsFunc(r.out.open("deal"), func(d Record) bool { return slices.Contains(r.wanted.deals, d.ID) })
+	return nil
+}
+
+// around are the objects whose records are read because they belong to those who
+// were there. Tickets matter to proposals alone.
+func (r *resolver) around() []string {
+	var objects []string
+	if !r.dealNamed {
+		objects = append(objects, "deal")
+	}
+	if r.wanted.among["ticket"] {
+		objects = append(objects, "ticket")
+	}
+	return objects
+}
+
+// companies reads the companies that contacts are linked to. A search is for
+// those of whom no link tells the company, and for what proposals name by
+// domain; it takes every domain along, since most linked companies are found by
+// it, too.
+func (r *resolver) companies(ctx context.Context) error {
+	search := len(r.wanted.domains) > 0
 	domains := slices.Clone(r.wanted.domains)
+	about := func(email, domain string) {
+		contact, known := r.out.contact(email)
+		search = search || !known || len(contact.linked("company")) == 0
+		domains = append(domains, domain, domainOf(email))
+	}
 	for _, p := range r.people.External {
 		if p.Domain != "" {
-			domains = append(domains, p.Domain, domainOf(p.Email))
+			about(p.Email, p.Domain)
 		}
 	}
+	lists := readPeopleFile(peopleFile)
+	for _, email := range r.wanted.newcomers {
+		// One who is there keeps the company that they have.
+		if _, known := r.out.contact(email); !known && lists.companyDomain(email) != "" {
+			about(email, lists.companyDomain(email))
+		}
+	}
+	if search {
+		if err := r.searchCompanies(ctx, domains); err != nil {
+			return err
+		}
+	}
+	linked, named := r.linkedIDs("company"), r.wanted.ids["company"]
+	if len(linked) == 1 && len(named) == 0 && len(r.out.Companies) == 0 {
+		return nil // linksOfCompanies reads the only one together with its links
+	}
+	return r.batch(ctx, "company", "", append(linked, named...))
+}
+
+func (r *resolver) searchCompanies(ctx context.Context, domains []string) error {
 	domains = unique(domains)
 	for len(domains) > 0 {
 		n, size := 0, 0
@@ -281,6 +358,104 @@ func (r *resolver) companiesByDomain(ctx context.Context) error {
 	return nil
 }
 
+// relate reads what records of one type are linked to, and those records
+// themselves where they aren't read yet: by one batch read for each type, or by
+// one read for each record, which brings all types along. Whichever is fewer.
+func (r *resolver) relate(ctx context.Context, from string, ids []string, to ...string) error {
+	unread := slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
+		_, known := byID(*r.list(from), id)
+		return known
+	})
+	batches := len(to)
+	if len(unread) > 0 {
+		batches++
+	}
+	if len(ids) < batches {
+		for _, id := range ids {
+			if err := r.relateOne(ctx, from, id, slices.Clone(to)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := r.batch(ctx, from, "", unread); err != nil {
+		return err
+	}
+	for _, other := range to {
+		if err := r.follow(ctx, from, other, ids); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// relateOne reads one record with its links to several types.
+func (r *resolver) relateOne(ctx context.Context, from, id string, to []string) error {
+	var record hubspot.Record
+	for {
+		o := hubspot.GetOptions{Properties: r.properties(from)}
+		for _, other := range to {
+			o.Associations = append(o.Associations, types[other])
+		}
+		var err error
+		record, err = r.crm.Get(ctx, types[from], id, o)
+		if err == nil {
+			break
+		}
+		if errors.Is(err, hubspot.ErrNotFound) {
+			return nil // merged or archived since it was found
+		}
+		if !r.denied(err, from) {
+			return fmt.Errorf("reading one of the %s with what belongs to it: %w", types[from], err)
+		}
+		// Nothing was sent. What may be read is read without what may not.
+		before := len(to)
+		to = slices.DeleteFunc(to, r.out.denied)
+		_, known := byID(*r.list(from), id)
+		if len(to) == before || r.out.denied(from) || (len(to) == 0 && known) {
+			return nil
+		}
+	}
+	r.keep(from, []hubspot.Record{record})
+	for _, other := range to {
+		var linked []string
+		for _, a := range record.Associations[types[other]] {
+			linked = append(linked, a.ID)
+		}
+		linked = unique(linked)
+		_, cut := record.MoreAssociations[types[other]]
+		if choice := from == "contact" && other == "company" && len(linked) > 1; cut || choice {
+			// Which company is the primary one, the record itself does not say.
+			if err := r.follow(ctx, from, other, []string{id}); err != nil {
+				return err
+			}
+			continue
+		}
+		for _, end := range linked {
+			r.linkBoth(from, record.ID, Link{Object: other, ID: end})
+		}
+	}
+	return nil
+}
+
+// linkBoth notes a link at its near end, and for the far one, which may not be
+// read yet.
+func (r *resolver) linkBoth(from, id string, to Link) {
+	list := *r.list(from)
+	for i := range list {
+		if list[i].ID == id {
+			list[i].link(to)
+		}
+	}
+	if r.links == nil {
+		r.links = map[string]map[string][]Link{}
+	}
+	if r.links[to.Object] == nil {
+		r.links[to.Object] = map[string][]Link{}
+	}
+	r.links[to.Object][to.ID] = append(r.links[to.Object][to.ID], Link{Object: from, ID: id})
+}
+
 // follow reads the links of records of one type to another.
 func (r *resolver) follow(ctx context.Context, from, to string, ids []string) error {
 	if len(ids) == 0 {
@@ -296,18 +471,10 @@ func (r *resolver) follow(ctx context.Context, from, to string, ids []string) er
 	if len(result.After) > 0 {
 		r.out.Cut = append(r.out.Cut, to)
 	}
-	list := *r.list(from)
-	for i := range list {
-		for _, other := range result.Records[list[i].ID] {
+	for id, others := range result.Records {
+		for _, other := range others {
 			primary := slices.ContainsFunc(other.Types, func(t hubspot.AssociationLabel) bool { return isPrimary(from, to, t) })
-			list[i].link(Link{Object: to, ID: other.ID, Primary: primary})
-			if r.links == nil {
-				r.links = map[string]map[string][]Link{}
-			}
-			if r.links[to] == nil {
-				r.links[to] = map[string][]Link{}
-			}
-			r.links[to][other.ID] = append(r.links[to][other.ID], Link{Object: from, ID: list[i].ID})
+			r.linkBoth(from, id, Link{Object: to, ID: other.ID, Primary: primary})
 		}
 	}
 	return nil
@@ -346,20 +513,11 @@ func (r *resolver) attending() []string {
 }
 
 func (r *resolver) linksOfContacts(ctx context.Context) error {
-	ids := r.attending()
-	for _, to := range []string{"company", "deal", "ticket", "meeting"} {
-		if to == "meeting" && r.in.Meeting.Start().IsZero() {
-			continue // without a time, no meeting can be told to be this one
-		}
-		if err := r.follow(ctx, "contact", to, ids); err != nil {
-			return err
-		}
+	to := append([]string{"company"}, r.around()...)
+	if !r.in.Meeting.Start().IsZero() { // without a time, no meeting can be told to be this one
+		to = append(to, "meeting")
 	}
-	return nil
-}
-
-func (r *resolver) companiesByID(ctx context.Context) error {
-	return r.batch(ctx, "company", "", append(r.linkedIDs("company"), r.wanted.ids["company"]...))
+	return r.relate(ctx, "contact", r.attending(), to...)
 }
 
 func (r *resolver) linksOfCompanies(ctx context.Context) error {
@@ -369,13 +527,7 @@ func (r *resolver) linksOfCompanies(ctx context.Context) error {
 			ids = append(ids, c.ID)
 		}
 	}
-	ids = unique(ids)
-	for _, to := range []string{"deal", "ticket"} {
-		if err := r.follow(ctx, "company", to, ids); err != nil {
-			return err
-		}
-	}
-	return nil
+	return r.relate(ctx, "company", unique(ids), r.around()...)
 }
 
 func (r *resolver) dealsAndTickets(ctx context.Context) error {
@@ -412,12 +564,7 @@ func (r *resolver) meetings(ctx context.Context) error {
 	for _, m := range r.out.Meetings {
 		ids = append(ids, m.ID)
 	}
-	for _, to := range []string{"company", "deal"} {
-		if err := r.follow(ctx, "meeting", to, ids); err != nil {
-			return err
-		}
-	}
-	return nil
+	return r.relate(ctx, "meeting", ids, "company", "deal")
 }
 
 // startOf is when a HubSpot meeting starts.
@@ -426,9 +573,9 @@ func startOf(m Record) (time.Time, bool) {
 	return t, err == nil
 }
 
-// owners finds owners by address: one by a query of its own, several in the
-// list of all, and those that the list's first page misses again by one query
-// each.
+// owners finds owners by address: in the list of all, which the gate keeps for
+// every meeting of the account, and those that its first page misses by one
+// query each.
 func (r *resolver) owners(ctx context.Context) error {
 	missing := slices.Clone(r.wanted.owners)
 	if r.people.Host.OwnerID == "" {
@@ -459,14 +606,20 @@ func (r *resolver) owners(ctx context.Context) error {
 		}
 		return page.After != "", nil
 	}
-	if len(missing) > 1 {
-		if cut, err := ask(hubspot.OwnersQuery{Limit: 500}); err != nil || !cut {
-			return err
-		}
+	if len(missing) == 0 {
+		return nil
+	}
+	cut, err := ask(hubspot.OwnersQuery{Limit: 500})
+	if err != nil {
+		return err
+	}
+	r.out.OwnersRead = !slices.Contains(r.out.Denied, policy.Tool{Object: "owner", Operation: policy.Read})
+	if !cut {
+		return nil
 	}
 	for _, email := range slices.Clone(missing) {
 		if len(missing) == 0 {
-			break
+			break // denied meanwhile
 		}
 		if _, err := ask(hubspot.OwnersQuery{Email: email}); err != nil {
 			return err
@@ -477,21 +630,27 @@ func (r *resolver) owners(ctx context.Context) error {
 
 func (r *resolver) pipelines(ctx context.Context) error {
 	for _, object := range []string{"deal", "ticket"} {
-		if len(*r.list(object)) == 0 && !r.wanted.objects[object] {
-			continue
+		if err := r.pipelinesOf(ctx, object); err != nil {
+			return err
 		}
-		pipelines, err := r.crm.Pipelines(ctx, types[object])
-		if r.denied(err, object) {
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("reading the pipelines of %s: %w", types[object], err)
-		}
-		if object == "deal" {
-			r.out.DealPipelines = pipelines
-		} else {
-			r.out.TicketPipelines = pipelines
-		}
+	}
+	return nil
+}
+
+// pipelinesOf reads the pipelines of deals or tickets if there are any to judge.
+func (r *resolver) pipelinesOf(ctx context.Context, object string) error {
+	if (len(*r.list(object)) == 0 && !r.wanted.objects[object]) || len(r.out.pipelines(object)) > 0 {
+		return nil
+	}
+	pipelines, err := r.crm.Pipelines(ctx, types[object])
+	switch {
+	case r.denied(err, object):
+	case err != nil:
+		return fmt.Errorf("reading the pipelines of %s: %w", types[object], err)
+	case object == "deal":
+		r.out.DealPipelines = pipelines
+	default:
+		r.out.TicketPipelines = pipelines
 	}
 	return nil
 }

@@ -104,7 +104,7 @@ func (p *plan) planTask(item meeting.ActionItem) {
 	var remark string
 	person, external := p.promisedOutside(item)
 	internal := slices.IndexFunc(p.people.Internal, func(x Person) bool { return x.Email == email && email != "" })
-	switch known, isOwner := p.res.owner(email); {
+	switch known, isOwner := p.res.Owner(email); {
 	case external:
 		subject = "Waiting on " + person.display() + ": " + item.Text
 	case isOwner:

@@ -10,8 +10,10 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/net/publicsuffix"
 
 	"github.com/debriefhq/debrief/policy"
+	"github.com/debriefhq/debrief/vault"
 )
 
 // ErrNoConnection is reported for an action that no connection is chosen for, or
@@ -51,8 +53,8 @@ type Write struct {
 	HubID        int64
 	// ApprovalID is the human's word that this action may run, if there is one.
 	ApprovalID *uuid.UUID
-	// Properties are what to send: the action's, as edited by the approver. Of
-	// [WriteLook]: what was sent.
+	// Properties are what to send: the action's, as edited by the approver, and
+	// [KeyProperty] if the intent says so. Of [WriteLook]: what was sent.
 	Properties map[string]string
 	// NaturalKey belongs to those properties.
 	NaturalKey string
@@ -73,6 +75,11 @@ type Write struct {
 	begunAt   time.Time
 	dataKeyID *uuid.UUID
 }
+
+// KeyProperty is the property with unique values, where an account has it, that
+// holds the ID of the action that created a record: HubSpot then refuses to
+// create it twice.
+const KeyProperty = "debrief_key"
 
 const (
 	// claimWait is for a create that is under way elsewhere: seconds, as a rule.
@@ -97,6 +104,8 @@ type WriteIntent struct {
 	Looked int64
 	// Gone is a record to adopt that HubSpot turned out not to have any more.
 	Gone string
+	// Keyed: a create carries the action's ID in [KeyProperty].
+	Keyed bool
 }
 
 // BeginWrite is [Store.CheckWrite] at the very moment of the call. If the action
@@ -110,8 +119,16 @@ func (s *Store) BeginWrite(ctx context.Context, actionID uuid.UUID, in WriteInte
 
 func (s *Store) write(ctx context.Context, actionID uuid.UUID, in *WriteIntent) (Write, error) {
 	var w Write
+	var shared *vault.DataKey
+	if in != nil {
+		// Before the transaction: making it takes one of its own.
+		var err error
+		if _, shared, err = s.InstallationKey(ctx); err != nil {
+			return Write{}, fmt.Errorf("preparing action %s: %w", actionID, err)
+		}
+	}
 	err := s.inTx(ctx, func(tx pgx.Tx) (err error) {
-		t := writeTx{s: s, tx: tx, intent: in}
+		t := writeTx{s: s, tx: tx, intent: in, shared: shared}
 		w, err = t.run(ctx, actionID)
 		return err
 	})
@@ -129,6 +146,8 @@ type writeTx struct {
 	s      *Store
 	tx     pgx.Tx
 	intent *WriteIntent
+	// shared is the installation's key; nil without an intent.
+	shared *vault.DataKey
 	w      Write
 }
 
@@ -151,7 +170,7 @@ func (t *writeTx) run(ctx context.Context, actionID uuid.UUID) (Write, error) {
 		return *w, nil
 	}
 	steps := []func(context.Context) error{
-		t.openCall, t.words, t.permitted, t.dependencies, t.connection, t.lookFirst, t.claim, t.begin,
+		t.openCall, t.words, t.permitted, t.dependencies, t.connection, t.lookFirst, t.keyLost, t.claim, t.begin,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -481,6 +500,29 @@ func (t *writeTx) lookFirst(context.Context) error {
 // has been told.
 const heldInDoubt = "the same record may have been created for another meeting, and nothing tells whether it was"
 
+// keyLost stops a create that carried its key when its answer was lost, and can't
+// carry it any more: whether the first one happened, or still will, is told by
+// nothing. Who approved it after that has been told.
+func (t *writeTx) keyLost(ctx context.Context) error {
+	w := &t.w
+	if t.intent == nil || t.intent.Keyed || w.Action.Tool.Operation != policy.Create {
+		return nil
+	}
+	var lost bool
+	err := t.tx.QueryRow(ctx, `
+		select exists (select from audit
+			where origin_id = $1 and action_id = $2 and outcome = 'unknown' and $3 = any(properties)
+			  and at > coalesce((select decided_at from approvals where id = $4), '-infinity'))`,
+		w.Action.Origin.ID, w.Action.ID, KeyProperty, w.ApprovalID).Scan(&lost)
+	if err != nil {
+		return fmt.Errorf("looking for a lost call with a key: %w", err)
+	}
+	if !lost {
+		return nil
+	}
+	return t.settle(ctx, ActionUnknown, "its answer was lost, and the property "+KeyProperty+" that would have told is not usable any more")
+}
+
 // claim takes the natural key of a create, so that two actions that want the
 // same new record make one.
 func (t *writeTx) claim(ctx context.Context) error {
@@ -488,29 +530,31 @@ func (t *writeTx) claim(ctx context.Context) error {
 	if t.intent == nil || w.Action.Tool.Operation != policy.Create || w.NaturalKey == "" {
 		return nil
 	}
-	var keyID *uuid.UUID
-	err := t.tx.QueryRow(ctx, `select data_key_id from organizations where id = $1`, w.Action.OrganizationID).Scan(&keyID)
-	if err != nil {
-		return notFound(err, "reading the organization")
-	}
-	key, err := t.s.dataKey(ctx, t.tx, keyID)
+	mac, err := t.naturalKeyMAC(ctx)
 	if err != nil {
 		return err
 	}
-	claim := []any{w.HubID, w.Action.Tool.Object, key.MAC([]byte(w.NaturalKey)), w.Action.OrganizationID, w.Action.ID}
+	// HubSpot keeps addresses unique itself; the domain of one is for whoever
+	// creates that company.
+	var domainMAC []byte
+	if address, ok := strings.CutPrefix(w.NaturalKey, "email:"); ok {
+		domainMAC = domainKey(t.shared, address)
+	}
 	tag, err := t.tx.Exec(ctx, `
-		insert into write_claims (hub_id, object_type, natural_key_mac, organization_id, action_id) values ($1, $2, $3, $4, $5)
-		on conflict do nothing`, claim...)
+		insert into write_claims (hub_id, object_type, natural_key_mac, organization_id, action_id, domain_mac) values ($1, $2, $3, $4, $5, $6)
+		on conflict do nothing`, w.HubID, w.Action.Tool.Object, mac, w.Action.OrganizationID, w.Action.ID, domainMAC)
 	if err != nil {
 		return fmt.Errorf("claiming its natural key: %w", err)
 	}
 	if tag.RowsAffected() == 1 {
 		return nil
 	}
-	const which = ` where hub_id = $1 and object_type = $2 and natural_key_mac = $3 and organization_id = $4`
+	const which = ` where hub_id = $1 and object_type = $2 and natural_key_mac = $3`
 	var holder *uuid.UUID
+	var organizationID uuid.UUID
 	var recordID string
-	err = t.tx.QueryRow(ctx, `select action_id, record_id from write_claims`+which+` for update`, claim[:4]...).Scan(&holder, &recordID)
+	err = t.tx.QueryRow(ctx, `select action_id, organization_id, record_id from write_claims`+which+` for update`,
+		w.HubID, w.Action.Tool.Object, mac).Scan(&holder, &organizationID, &recordID)
 	if err != nil {
 		return notFound(err, "reading who claimed its natural key")
 	}
@@ -528,11 +572,13 @@ func (t *writeTx) claim(ctx context.Context) error {
 		if err != nil {
 			return notFound(err, "reading who claimed its natural key")
 		}
+		// Another organization's people are not waited for.
+		answerable := !state.Settled() && readable && organizationID == w.Action.OrganizationID
 		switch {
 		case state == ActionWriting:
 			w.Step, w.After, w.Reason = WriteWait, claimWait, "the same record is being created for another meeting"
 			return nil
-		case mayExist && !state.Settled() && readable:
+		case mayExist && answerable:
 			w.Step, w.After, w.Reason = WriteWait, doubtWait, "whether the same record was created for another meeting is not known yet"
 			return nil
 		case mayExist && (w.ApprovalID == nil || w.Action.Content.Doubt != heldInDoubt):
@@ -540,10 +586,92 @@ func (t *writeTx) claim(ctx context.Context) error {
 			return t.ask(ctx, heldInDoubt)
 		}
 	}
-	if _, err := t.tx.Exec(ctx, `update write_claims set action_id = $5, record_id = '', claimed_at = now()`+which, claim...); err != nil {
+	_, err = t.tx.Exec(ctx, `
+		update write_claims set organization_id = $4, action_id = $5, domain_mac = $6, record_id = '', claimed_at = now()`+which,
+		w.HubID, w.Action.Tool.Object, mac, w.Action.OrganizationID, w.Action.ID, domainMAC)
+	if err != nil {
 		return fmt.Errorf("taking its natural key over: %w", err)
 	}
 	return nil
+}
+
+// naturalKeyMAC is the name of a claim. Organizations that share a HubSpot account
+// meet in a company's domain, and in nothing else: of an address, only HubSpot
+// tells one that another has it.
+func (t *writeTx) naturalKeyMAC(ctx context.Context) ([]byte, error) {
+	w := &t.w
+	if strings.HasPrefix(w.NaturalKey, "domain:") {
+		return t.shared.MAC([]byte(w.NaturalKey)), nil
+	}
+	var keyID *uuid.UUID
+	err := t.tx.QueryRow(ctx, `select data_key_id from organizations where id = $1`, w.Action.OrganizationID).Scan(&keyID)
+	if err != nil {
+		return nil, notFound(err, "reading the organization")
+	}
+	key, err := t.s.dataKey(ctx, t.tx, keyID)
+	if err != nil {
+		return nil, err
+	}
+	return key.MAC([]byte(w.NaturalKey)), nil
+}
+
+// domainKey is the keyed hash of the domain that a company would have, of a host
+// or an address: sales.northwind.example and northwind.example are one.
+func domainKey(key *vault.DataKey, hostOrAddress string) []byte {
+	host := strings.ToLower(hostOrAddress[strings.LastIndex(hostOrAddress, "@")+1:])
+	if registrable, err := publicsuffix.EffectiveTLDPlusOne(host); err == nil {
+		host = registrable
+	}
+	return key.MAC([]byte("contact's domain:" + host))
+}
+
+// DomainContacts are the contacts of a company's domain that Debrief created in a
+// HubSpot account lately, for whichever organization.
+type DomainContacts struct {
+	// RecordIDs are the newest first, and at most 100.
+	RecordIDs []string
+	// Creating: one of them is being created now.
+	Creating bool
+	// Newest is when the last of them was created; zero if none was.
+	Newest time.Time
+}
+
+// DomainContacts returns the contacts of a domain for which a claim was made in
+// the last day.
+func (s *Store) DomainContacts(ctx context.Context, hubID int64, domain string) (DomainContacts, error) {
+	_, key, err := s.InstallationKey(ctx)
+	if err != nil {
+		return DomainContacts{}, fmt.Errorf("reading the contacts of a domain: %w", err)
+	}
+	rows, err := s.pool.Query(ctx, `
+		select c.record_id, coalesce(a.state, ''), coalesce(a.updated_at, c.claimed_at)
+		from write_claims c left join actions a on a.id = c.action_id
+		where c.hub_id = $1 and c.object_type = 'contact' and c.domain_mac = $2 and c.claimed_at > now() - interval '1 day'
+		order by c.claimed_at desc limit 100`, hubID, domainKey(key, domain))
+	if err != nil {
+		return DomainContacts{}, fmt.Errorf("reading the contacts of a domain: %w", err)
+	}
+	defer rows.Close()
+	var found DomainContacts
+	for rows.Next() {
+		var recordID string
+		var state ActionState
+		var at time.Time
+		if err := rows.Scan(&recordID, &state, &at); err != nil {
+			return DomainContacts{}, fmt.Errorf("reading the contacts of a domain: %w", err)
+		}
+		if recordID != "" {
+			found.RecordIDs = append(found.RecordIDs, recordID)
+		}
+		found.Creating = found.Creating || state == ActionWriting
+		if state == ActionWritten && at.After(found.Newest) {
+			found.Newest = at
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return DomainContacts{}, fmt.Errorf("reading the contacts of a domain: %w", err)
+	}
+	return found, nil
 }
 
 // begin writes the intent. Without one the action stays as it is.
@@ -558,9 +686,12 @@ func (t *writeTx) begin(ctx context.Context) error {
 		return errors.New("a call that writes no property")
 	}
 	if w.CallID != 0 {
-		if _, err := closeCall(ctx, t.tx, w.CallID, CallResult{Outcome: Unknown, Reason: "looked: it did not happen; sent again"}); err != nil {
+		if _, err := closeCall(ctx, t.tx, w.CallID, CallResult{Outcome: Unknown, Reason: "looked: it was not there; sent again"}); err != nil {
 			return err
 		}
+	}
+	if t.intent.Keyed && a.Tool.Operation == policy.Create {
+		w.Properties[KeyProperty] = a.ID.String()
 	}
 	w.begunAt = time.Now()
 	var err error

@@ -159,7 +159,7 @@ func (f *followUp) waitForWhatStillComes(ctx workflow.Context) error {
 // the difference to what earlier rounds did, with its permissions and questions.
 func (f *followUp) planARound(ctx workflow.Context) error {
 	f.worked = true
-	err := workflow.ExecuteActivity(remote(ctx, "Resolve and plan"), activity.Plan, f.meeting()).Get(ctx, nil)
+	err := workflow.ExecuteActivity(remote(ctx, "Resolve and plan", inTurn(f.look.HubID, false)), activity.Plan, f.meeting()).Get(ctx, nil)
 	return f.pauseIfDisconnected(ctx, err)
 }
 
@@ -192,7 +192,8 @@ func (f *followUp) write(ctx workflow.Context, ready store.ReadyAction) {
 			return
 		}
 	}
-	err := workflow.ExecuteActivity(remote(ctx, ready.Title), activity.Write,
+	turn := inTurn(f.look.HubID, ready.Decided)
+	err := workflow.ExecuteActivity(remote(ctx, ready.Title, turn), activity.Write,
 		activities.WriteInput{Meeting: f.meeting(), ActionID: ready.ID}).Get(ctx, nil)
 	f.failed = cmp.Or(f.failed, f.pauseIfDisconnected(ctx, err))
 }

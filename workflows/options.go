@@ -1,9 +1,11 @@
 package workflows
 
 import (
+	"strconv"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/debriefhq/debrief/activities"
@@ -19,6 +21,25 @@ const (
 	// looksPerRun bounds a run's history: then it continues as new.
 	looksPerRun = 100
 )
+
+// atOnce is how many activities of a kind one worker runs at the same time. Each
+// takes a connection to Postgres (the pool has 16) for moments, and may wait for
+// HubSpot for seconds. With the SDK's thousand, one account's queue would come to
+// stand inside the worker, where nobody is fair, and all would wait for Postgres.
+// Who needs more runs more workers.
+const atOnce = 24
+
+// WorkerOptions are those of every worker of [TaskQueue].
+func WorkerOptions() worker.Options {
+	return worker.Options{
+		MaxConcurrentActivityExecutionSize: atOnce, MaxConcurrentLocalActivityExecutionSize: atOnce,
+		// A task that comes with its workflow's answer would go past the queue, and
+		// past its fairness.
+		DisableEagerActivities: true,
+		// The SDK would hold beats back for most of the time that is given them.
+		MaxHeartbeatThrottleInterval: activities.BeatEvery, DefaultHeartbeatThrottleInterval: activities.BeatEvery,
+	}
+}
 
 // short is for steps of our own: a few statements in Postgres. Local activities:
 // idempotent, and no event but their result.
@@ -39,7 +60,7 @@ func short(ctx workflow.Context, summary string) workflow.Context {
 
 // remote is for what talks to HubSpot: ordinary activities, to be seen, retried
 // and reset in the Temporal UI.
-func remote(ctx workflow.Context, summary string) workflow.Context {
+func remote(ctx workflow.Context, summary string, turn temporal.Priority) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		// One step is some calls of at most 30 s each (the client's timeout).
 		StartToCloseTimeout: 3 * time.Minute,
@@ -54,6 +75,22 @@ func remote(ctx workflow.Context, summary string) workflow.Context {
 			// never given up for one. A rate limit's delay comes with the error.
 			MaximumInterval: 5 * time.Minute,
 		},
-		Summary: summary,
+		Summary:  summary,
+		Priority: turn,
 	})
+}
+
+// inTurn makes the task queue serve HubSpot accounts in turn, whatever each of
+// them has waiting. What a human allowed is in a turn of its own: a higher
+// priority would go before everything of everybody, and thousands of approvals
+// of one account would starve the others.
+func inTurn(hubID int64, decided bool) temporal.Priority {
+	if hubID == 0 {
+		return temporal.Priority{} // the workflow's: its organization
+	}
+	key := strconv.FormatInt(hubID, 10)
+	if decided {
+		key += "/decided"
+	}
+	return temporal.Priority{FairnessKey: key}
 }
