@@ -1,7 +1,7 @@
 package vault
 
 import (
-	"bytes"
+	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -10,8 +10,6 @@ import (
 	"strings"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
-	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
-	"github.com/tink-crypto/tink-go/v2/keyset"
 	"github.com/tink-crypto/tink-go/v2/tink"
 )
 
@@ -21,48 +19,81 @@ import (
 // Which of these it was can't be told apart, by design of the cipher.
 var ErrCannotOpen = errors.New("the ciphertext does not open with these keys at this place")
 
+// UnknownKeyError says that a ciphertext was sealed under a key that the keyset
+// does not hold. It is an [ErrCannotOpen]: the right keyset opens it.
+type UnknownKeyError struct {
+	Key KeyID
+}
+
+// Error names the key, which is no secret.
+func (e *UnknownKeyError) Error() string {
+	return fmt.Sprintf("it was sealed under key %s, which this keyset does not hold", e.Key)
+}
+
+// Is makes errors.Is(err, ErrCannotOpen) true.
+func (e *UnknownKeyError) Is(target error) bool { return target == ErrCannotOpen }
+
 // Vault seals and opens small secrets. It is safe for concurrent use.
 type Vault struct {
 	aead tink.AEAD
+	keys []Key
 }
 
 // New returns a vault over a Tink JSON keyset with AEAD keys, as written by
 // [NewKeyset]. It fails where the keyset can't be parsed or holds no AEAD key.
 func New(keysetJSON []byte) (*Vault, error) {
-	handle, err := insecurecleartextkeyset.Read(keyset.NewJSONReader(bytes.NewReader(keysetJSON)))
+	handle, err := readKeyset(keysetJSON)
 	if err != nil {
-		// Tink's error may quote what it was given, and that is key material.
-		return nil, errors.New("the keyset is not a Tink JSON keyset: write one with `debrief keys generate`")
+		return nil, err
 	}
 	primitive, err := aead.New(handle)
 	if err != nil {
 		return nil, errors.New("the keyset holds no usable AEAD keys: write one with `debrief keys generate`")
 	}
-	return &Vault{aead: primitive}, nil
+	return &Vault{aead: primitive, keys: keysOf(handle)}, nil
 }
 
 // Load returns a vault over the keyset in the named file, or, where file is
 // empty, over inline: the same JSON, plain or in base64, as an environment
-// variable would carry it.
+// variable would carry it. See [ReadKeyset] for one that a KMS has wrapped.
 func Load(file, inline string) (*Vault, error) {
+	raw, err := ReadKeyset(context.Background(), file, inline, nil)
+	if err != nil {
+		return nil, err
+	}
+	return New(raw)
+}
+
+// ReadKeyset returns the keyset, in clear, that stands in the named file or,
+// where file is empty, in inline (plain or in base64, as an environment variable
+// would carry it). With a wrapper, what stands there is wrapped, and the wrapper
+// opens it.
+func ReadKeyset(ctx context.Context, file, inline string, w KeyWrapper) ([]byte, error) {
+	var raw []byte
 	switch {
 	case file != "":
-		raw, err := os.ReadFile(file)
-		if err != nil {
+		var err error
+		if raw, err = os.ReadFile(file); err != nil {
 			return nil, unreadable(file, err)
 		}
-		return New(raw)
 	case strings.HasPrefix(strings.TrimSpace(inline), "{"):
-		return New([]byte(inline))
+		raw = []byte(inline)
 	case inline != "":
-		raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(inline))
-		if err != nil {
+		var err error
+		if raw, err = base64.StdEncoding.DecodeString(strings.TrimSpace(inline)); err != nil {
 			return nil, errors.New("the keyset is neither JSON nor base64 of it")
 		}
-		return New(raw)
 	default:
 		return nil, errors.New("no keyset is configured: write one with `debrief keys generate` and point the setting at it")
 	}
+	if w == nil {
+		return raw, nil
+	}
+	unwrapped, err := w.Unwrap(ctx, raw)
+	if err != nil {
+		return nil, fmt.Errorf("unwrapping the keyset: %w", err)
+	}
+	return unwrapped, nil
 }
 
 // unreadable says why the keyset's file can't be read. Its name is told only if
@@ -81,20 +112,6 @@ func unreadable(file string, err error) error {
 	return fmt.Errorf("reading the keyset from %s: %w", file, err)
 }
 
-// NewKeyset returns a fresh keyset with one AES-256-GCM key as JSON. It is key
-// material in clear: store it where only Debrief can read it.
-func NewKeyset() ([]byte, error) {
-	handle, err := keyset.NewHandle(aead.AES256GCMKeyTemplate())
-	if err != nil {
-		return nil, fmt.Errorf("generating a keyset: %w", err)
-	}
-	var out bytes.Buffer
-	if err := insecurecleartextkeyset.Write(handle, keyset.NewJSONWriter(&out)); err != nil {
-		return nil, fmt.Errorf("writing a keyset: %w", err)
-	}
-	return out.Bytes(), nil
-}
-
 // Seal encrypts plaintext with the vault's primary key and binds it to place: a
 // name of the column and the row's ID, such as "connections.refresh_token:<id>".
 func (v *Vault) Seal(plaintext []byte, place string) ([]byte, error) {
@@ -108,8 +125,27 @@ func (v *Vault) Seal(plaintext []byte, place string) ([]byte, error) {
 // Open reverses [Vault.Seal] for the same place, or fails with [ErrCannotOpen].
 func (v *Vault) Open(sealed []byte, place string) ([]byte, error) {
 	plaintext, err := v.aead.Decrypt(sealed, []byte(place))
-	if err != nil {
-		return nil, ErrCannotOpen
+	if err == nil {
+		return plaintext, nil
 	}
-	return plaintext, nil
+	if id, ok := KeyOf(sealed); ok && !v.holds(id) {
+		return nil, &UnknownKeyError{Key: id}
+	}
+	return nil, ErrCannotOpen
+}
+
+// Reseal seals what opens at place anew under the primary key. What is under it
+// already comes back as it is, and changed is false. The error is as of
+// [Vault.Open].
+func (v *Vault) Reseal(sealed []byte, place string) (resealed []byte, changed bool, err error) {
+	if id, ok := KeyOf(sealed); ok && id == v.Primary() {
+		return sealed, false, nil
+	}
+	plaintext, err := v.Open(sealed, place)
+	if err != nil {
+		return nil, false, err
+	}
+	defer clear(plaintext)
+	resealed, err = v.Seal(plaintext, place)
+	return resealed, err == nil, err
 }

@@ -1,0 +1,203 @@
+package notify
+
+import (
+	"fmt"
+	"html"
+	"strings"
+	"unicode"
+
+	"github.com/debriefhq/debrief/store"
+)
+
+// facts are what the words of a notice are filled with.
+type facts struct {
+	// Recipient is the name of who is told, "" if it is not known.
+	Recipient string
+	// Connection and App are names as people gave them; Account is a HubSpot
+	// account's domain or number.
+	Connection, Account, App string
+	// Person is the name of whom it is about.
+	Person string
+	// Link is a page of this installation. Whoever opens it signs in there.
+	Link string
+	// Host is this installation's address, as people know it.
+	Host string
+}
+
+// wording is one kind of notice in one language. {…} stands for a fact.
+type wording struct {
+	subject string
+	// paragraphs come before the link.
+	paragraphs []string
+	// link says what opening it is for; "" for none.
+	link string
+}
+
+const (
+	greetingEN = "Hello {recipient},"
+	greetingDE = "Guten Tag {recipient},"
+	closingEN  = "Debrief at {host} sent this to you alone. Nobody reads answers to this address."
+	closingDE  = "Diese Nachricht hat Debrief ({host}) nur an Sie geschickt. Antworten an diese Adresse liest niemand."
+)
+
+// wordings are all notices, in English and in German. A subject shows on locked
+// screens and in lists: beyond a connection's name it names nothing.
+var wordings = map[store.NoticeKind]map[string]wording{
+	store.NoticeReconnect: {
+		"en": {
+			subject: `Please reconnect HubSpot: "{connection}"`,
+			paragraphs: []string{
+				`HubSpot no longer accepts the connection "{connection}" to the account {account}. Debrief can't read or write there until somebody connects it again.`,
+				`Nothing is lost: the work that needs this connection waits, and goes on where it was once it is back.`,
+			},
+			link: "Sign in and reconnect it here:",
+		},
+		"de": {
+			subject: `Bitte HubSpot neu verbinden: „{connection}“`,
+			paragraphs: []string{
+				`HubSpot nimmt die Verbindung „{connection}“ zum Konto {account} nicht mehr an. Bis sie jemand neu verbindet, kann Debrief dort weder lesen noch schreiben.`,
+				`Es geht nichts verloren: Die Arbeit, die diese Verbindung braucht, wartet und läuft danach dort weiter, wo sie war.`,
+			},
+			link: "Hier können Sie sich anmelden und die Verbindung erneuern:",
+		},
+	},
+	store.NoticeUninstalled: {
+		"en": {
+			subject: `Debrief was removed from HubSpot: "{connection}"`,
+			paragraphs: []string{
+				`Somebody uninstalled the app behind the connection "{connection}" in the HubSpot account {account}. Debrief no longer has access to it.`,
+				`If that was intended, there is nothing to do. If not, connect it again: the work that waits for this connection then goes on where it was.`,
+			},
+			link: "Sign in and look at the connection here:",
+		},
+		"de": {
+			subject: `Debrief wurde aus HubSpot entfernt: „{connection}“`,
+			paragraphs: []string{
+				`Jemand hat die App hinter der Verbindung „{connection}“ im HubSpot-Konto {account} deinstalliert. Debrief hat dort keinen Zugriff mehr.`,
+				`War das Absicht, ist nichts zu tun. Falls nicht, verbinden Sie das Konto neu: Die Arbeit, die auf diese Verbindung wartet, läuft dann dort weiter, wo sie war.`,
+			},
+			link: "Hier können Sie sich anmelden und die Verbindung ansehen:",
+		},
+	},
+	store.NoticeMisconfigured: {
+		"en": {
+			subject: "HubSpot does not accept Debrief's app",
+			paragraphs: []string{
+				`HubSpot refuses the app "{app}" itself: its client ID, its client secret or its redirect address is wrong. No connection of this app can be renewed until that is corrected.`,
+				`No connection is lost. Compare the three with the app's settings in HubSpot, and correct what differs.`,
+			},
+			link: "Sign in and look at the connections here:",
+		},
+		"de": {
+			subject: "HubSpot nimmt die App von Debrief nicht an",
+			paragraphs: []string{
+				`HubSpot weist die App „{app}“ selbst zurück: Ihre Client-ID, ihr Client-Secret oder ihre Rückleitungsadresse stimmt nicht. Solange das so ist, lässt sich keine Verbindung dieser App erneuern.`,
+				`Keine Verbindung geht verloren. Vergleichen Sie die drei Angaben mit den Einstellungen der App in HubSpot, und berichtigen Sie, was abweicht.`,
+			},
+			link: "Hier können Sie sich anmelden und die Verbindungen ansehen:",
+		},
+	},
+	store.NoticeStandIn: {
+		"en": {
+			subject: "You take over for a colleague in Debrief",
+			paragraphs: []string{
+				`{person} no longer uses Debrief. What was open there comes to you now: questions that wait for an answer, follow-ups of past meetings, and connections to HubSpot.`,
+				`Nothing is written to HubSpot because of this, unless you or the rules allow it.`,
+			},
+			link: "Sign in and see what is open here:",
+		},
+		"de": {
+			subject: "Sie vertreten jemanden in Debrief",
+			paragraphs: []string{
+				`{person} nutzt Debrief nicht mehr. Was dort offen war, kommt nun zu Ihnen: Fragen, die auf eine Antwort warten, die Nacharbeit zu Meetings und die Verbindungen zu HubSpot.`,
+				`Deswegen wird nichts in HubSpot geschrieben, es sei denn, Sie oder die Regeln erlauben es.`,
+			},
+			link: "Hier können Sie sich anmelden und sehen, was offen ist:",
+		},
+	},
+	store.NoticeTest: {
+		"en": {
+			subject:    "A test mail from Debrief",
+			paragraphs: []string{"Mail from Debrief arrives here. Umlauts do, too: äöüß ÄÖÜ €."},
+		},
+		"de": {
+			subject:    "Eine Testnachricht von Debrief",
+			paragraphs: []string{"Nachrichten von Debrief kommen hier an. Umlaute auch: äöüß ÄÖÜ €."},
+		},
+	},
+}
+
+// compose puts a notice into words. A language that is not known is English.
+func compose(kind store.NoticeKind, language string, f facts) (Message, error) {
+	w, ok := wordings[kind][language]
+	if !ok {
+		language = "en"
+		if w, ok = wordings[kind][language]; !ok {
+			return Message{}, fmt.Errorf("there are no words for notices of the kind %q", kind)
+		}
+	}
+	greeting, closing := greetingEN, closingEN
+	if language == "de" {
+		greeting, closing = greetingDE, closingDE
+	}
+	fill := f.filler()
+	paragraphs := []string{}
+	if fill("{recipient}") == "" {
+		greeting = strings.ReplaceAll(greeting, " {recipient}", "")
+	}
+	for _, p := range append(append([]string{greeting}, w.paragraphs...), w.link, closing) {
+		if p == w.link && p == "" {
+			continue
+		}
+		paragraphs = append(paragraphs, fill(p))
+	}
+	m := Message{Subject: fill(w.subject), Language: language}
+	var text, page strings.Builder
+	fmt.Fprintf(&page, "<!doctype html>\n<html lang=\"%s\"><meta charset=\"utf-8\"><title>%s</title>\n<body style=\"font-family: sans-serif; line-height: 1.5\">\n",
+		language, html.EscapeString(m.Subject))
+	for _, p := range paragraphs {
+		text.WriteString(p + "\n")
+		page.WriteString("<p>" + html.EscapeString(p))
+		if w.link != "" && p == w.link {
+			text.WriteString(f.Link + "\n")
+			link := html.EscapeString(f.Link)
+			fmt.Fprintf(&page, "<br>\n<a href=\"%s\">%s</a>", link, link)
+		}
+		text.WriteString("\n")
+		page.WriteString("</p>\n")
+	}
+	page.WriteString("</body></html>\n")
+	m.Text, m.HTML = strings.TrimSuffix(text.String(), "\n"), page.String()
+	return m, nil
+}
+
+func (f facts) filler() func(string) string {
+	return strings.NewReplacer(
+		"{recipient}", plain(f.Recipient), "{connection}", plain(f.Connection), "{account}", plain(f.Account),
+		"{app}", plain(f.App), "{person}", plain(f.Person), "{host}", plain(f.Host),
+	).Replace
+}
+
+// longestName is how much of a name stands in a mail, in characters.
+const longestName = 80
+
+// plain makes one short line of a name that somebody typed: a line break in it
+// would begin another header, and what turns the direction of writing would hide
+// what follows.
+func plain(name string) string {
+	line := strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp), r == unicode.ReplacementChar:
+			return -1
+		}
+		return r
+	}, name)
+	// What looks like an encoded word (RFC 2047) would be decoded where it is read.
+	line = strings.ReplaceAll(strings.Join(strings.Fields(line), " "), "=?", "= ?")
+	if runes := []rune(line); len(runes) > longestName {
+		line = string(runes[:longestName-1]) + "…"
+	}
+	return line
+}
