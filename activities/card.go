@@ -20,24 +20,48 @@ func (a *Activities) Card(ctx context.Context, m Meeting) (string, error) {
 		return "", temporalError(err)
 	}
 	text := card(approvals, look.TemporalDecisions)
-	if look.Next == store.NextPause {
-		text = a.pause(ctx, m) + "\n\n" + text
+	if text == "" && look.Next != store.NextPause {
+		return "", nil
 	}
-	return text, nil
+	followUp, err := a.Store.FollowUpOf(ctx, m.OrganizationID, m.MeetingID)
+	if err != nil {
+		return "", temporalError(err)
+	}
+	var connection *store.Connection
+	if followUp.ConnectionID != nil {
+		found, err := a.Store.Connection(ctx, m.OrganizationID, *followUp.ConnectionID)
+		if err != nil {
+			return "", temporalError(err)
+		}
+		connection = &found
+	}
+	if look.Next == store.NextPause {
+		text = pause(followUp, connection) + "\n\n" + text
+	}
+	return banner(connection) + text, nil
+}
+
+// banner marks everything that is for a test account.
+func banner(c *store.Connection) string {
+	if c == nil || !c.IsTest() {
+		return ""
+	}
+	return fmt.Sprintf("**TEST ACCOUNT**: this goes to HubSpot account %d (%s), %s.\n\n", c.HubID, cell(c.Name, 60), cell(strings.ToLower(c.AccountType), 40))
 }
 
 // pause says what a paused follow-up waits for.
-func (a *Activities) pause(ctx context.Context, m Meeting) string {
+func pause(f store.FollowUp, c *store.Connection) string {
 	const how = "**Waiting for a connection to HubSpot.** Connect with `debrief connections login %s`, and this goes on where it was."
-	id, err := a.connectionOf(ctx, m)
-	if err != nil || id == nil {
+	switch {
+	case f.PausedReason != "":
+		return "**Waiting for a choice.** " + f.PausedReason
+	case c == nil:
 		return fmt.Sprintf(how, "NAME")
+	case f.PausedSince == nil:
+		return fmt.Sprintf("**Waiting for a scope.** HubSpot took one away from the connection %s: reconnect with it by `debrief connections login %s`.", cell(c.Name, 60), cell(c.Name, 60))
+	default:
+		return fmt.Sprintf(how, cell(c.Name, 60)) + " The connection is " + cell(string(c.State), 40) + "."
 	}
-	connection, err := a.Store.Connection(ctx, m.OrganizationID, *id)
-	if err != nil {
-		return fmt.Sprintf(how, "NAME")
-	}
-	return fmt.Sprintf(how, cell(connection.Name, 60)) + " The connection is " + cell(string(connection.State), 40) + "."
 }
 
 // cardLimit keeps the card within what Temporal stores of a workflow's details

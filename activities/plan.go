@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/debriefhq/debrief/connections"
 	"github.com/debriefhq/debrief/crm"
 	"github.com/debriefhq/debrief/planner"
 	"github.com/debriefhq/debrief/policy"
@@ -31,7 +32,10 @@ func (a *Activities) plan(ctx context.Context, m Meeting) error {
 	if err != nil {
 		return err
 	}
-	connection, err := a.Connections.ForMeeting(ctx, m.OrganizationID)
+	connection, err := a.Connections.ForMeeting(ctx, m.OrganizationID, m.MeetingID)
+	if undecided, ok := errors.AsType[*connections.UndecidedError](err); ok {
+		return a.Store.PauseForChoice(ctx, m.OrganizationID, m.MeetingID, undecided.Public())
+	}
 	if err != nil {
 		return err
 	}
@@ -58,7 +62,8 @@ func (a *Activities) plan(ctx context.Context, m Meeting) error {
 		subject.HeardAt = *met.FirstWordAt
 	}
 	// Everything that is done for the meeting is done for its host.
-	if host := planner.Who(subject).Host; host.Email != "" {
+	host := planner.Who(subject).Host
+	if host.Email != "" {
 		if err := a.Store.EnsureHost(ctx, m.OrganizationID, m.MeetingID, host.Email, host.Name); err != nil {
 			return err
 		}
@@ -72,6 +77,9 @@ func (a *Activities) plan(ctx context.Context, m Meeting) error {
 	})
 	resolution, err := planner.Resolve(ctx, reader, subject)
 	if err != nil {
+		return err
+	}
+	if err := a.recordOwner(ctx, m, connection, reader, resolution, host.Email); err != nil {
 		return err
 	}
 	drafts := planner.Plan(planner.Input{

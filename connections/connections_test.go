@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -19,12 +20,18 @@ import (
 	"github.com/debriefhq/debrief/connections"
 	"github.com/debriefhq/debrief/hubspot"
 	"github.com/debriefhq/debrief/hubspot/hubspottest"
+	"github.com/debriefhq/debrief/policy"
 	"github.com/debriefhq/debrief/store"
 	"github.com/debriefhq/debrief/store/storetest"
 	"github.com/debriefhq/debrief/vault"
 )
 
-func TestMain(m *testing.M) { storetest.Main(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(workerEnv) != "" {
+		os.Exit(fleetWorker()) // one of a test's processes
+	}
+	storetest.Main(m)
+}
 
 const (
 	hubID     = 4711
@@ -92,7 +99,7 @@ func setup(t *testing.T, change ...func(*hubspottest.App)) *bundle {
 // service is another process's.
 func (b *bundle) service(s *store.Store) *connections.Service {
 	return connections.New(s, connections.Options{
-		PublicURL: publicURL, AuthorizeURL: b.sim.URL + "/oauth/authorize", APIURL: b.sim.URL,
+		PublicURL: publicURL, Provider: provider(b.sim.URL),
 		HTTPClient: &http.Client{Transport: b.transport}, Now: b.clock.Now,
 	})
 }
@@ -100,7 +107,7 @@ func (b *bundle) service(s *store.Store) *connections.Service {
 // begin opens a link in a browser and returns the consent page's address.
 func (b *bundle) begin(t *testing.T, name string, browser store.Secret) (link store.Secret, authorize string) {
 	t.Helper()
-	login, err := b.BeginLogin(t.Context(), b.org.ID, b.app.ID, name, store.Operator)
+	login, err := b.BeginLogin(t.Context(), connections.LoginRequest{OrganizationID: b.org.ID, AppID: b.app.ID, Name: name}, store.Operator)
 	require.NoError(t, err)
 	text, ok := strings.CutPrefix(login.URL, publicURL+"/connect/")
 	require.True(t, ok, "the link is on the public URL")
@@ -132,6 +139,16 @@ func (b *bundle) connect(t *testing.T, name string, hub int64) connections.Resul
 	result, err := b.Callback(t.Context(), b.click(t, authorize, hub, "browser-1"))
 	require.NoError(t, err)
 	return result
+}
+
+// forMeeting chooses for a meeting that nothing is known of.
+func (b *bundle) forMeeting(t *testing.T) (store.Connection, error) {
+	t.Helper()
+	meeting := uuid.New()
+	b.exec(t, `insert into meetings (id, organization_id) values ($1, $2)`, meeting, b.org.ID)
+	c, err := b.ForMeeting(t.Context(), b.org.ID, meeting)
+	b.exec(t, `delete from meetings where id = $1`, meeting)
+	return c, err
 }
 
 func (b *bundle) tokenCalls() int {
@@ -180,6 +197,13 @@ func (b *bundle) paused(t *testing.T, connection *uuid.UUID, n int) {
 		select id, $1::uuid, $3::uuid, now() from m`, b.org.ID, n, connection)
 }
 
+// rested lets the time pass for which HubSpot asked to be left alone: it is
+// counted by the database's clock.
+func (b *bundle) rested(t *testing.T) {
+	t.Helper()
+	b.exec(t, `update connections set token_rest_until = now() where token_rest_until is not null`)
+}
+
 func (b *bundle) state(t *testing.T, id uuid.UUID) store.ConnectionState {
 	t.Helper()
 	c, err := b.store.Connection(t.Context(), b.org.ID, id)
@@ -219,7 +243,7 @@ func TestConnect(t *testing.T) {
 	require.NoError(t, b.works(t, access))
 	require.Equal(t, 1, b.tokenCalls(), "the code's token is used, not refreshed")
 
-	picked, err := b.ForMeeting(t.Context(), b.org.ID)
+	picked, err := b.forMeeting(t)
 	require.NoError(t, err)
 	require.Equal(t, c.ID, picked.ID)
 
@@ -385,10 +409,9 @@ func TestReconnectIsRecognized(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	first := b.connect(t, "main", hubID)
-	again := b.connect(t, "second name", hubID)
+	again := b.connect(t, "main", hubID)
 	require.True(t, again.Reconnected)
 	require.Equal(t, first.Connection.ID, again.Connection.ID)
-	require.Equal(t, "main", again.Connection.Name, "it keeps its name")
 	require.EqualValues(t, 2, again.Connection.TokenVersion)
 	_, version, err := b.Token(t.Context(), first.Connection.ID)
 	require.NoError(t, err)
@@ -406,10 +429,211 @@ func TestReconnectIsRecognized(t *testing.T) {
 
 	other := b.connect(t, "other", otherHub)
 	require.NotEqual(t, first.Connection.ID, other.Connection.ID)
-	_, err = b.ForMeeting(t.Context(), b.org.ID)
-	var ambiguous *connections.AmbiguousError
-	require.ErrorAs(t, err, &ambiguous)
-	require.Equal(t, []string{"main", "other"}, ambiguous.Names)
+	_, err = b.forMeeting(t)
+	var undecided *connections.UndecidedError
+	require.ErrorAs(t, err, &undecided)
+	require.Contains(t, undecided.Public(), "Several connections could act: main, other.")
+}
+
+// An account that is connected already, under another name or by somebody else,
+// is not replaced without a word.
+func TestAConnectedAccountIsAQuestion(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	first := b.connect(t, "main", hubID).Connection
+	exists := func(name string) (connections.Return, *store.ExistsError) {
+		t.Helper()
+		_, authorize := b.begin(t, name, "browser-1")
+		back := b.click(t, authorize, hubID, "browser-1")
+		_, err := b.Callback(t.Context(), back)
+		var found *store.ExistsError
+		require.ErrorAs(t, err, &found)
+		require.Equal(t, first.ID, found.Connection.ID)
+		version := b.count(t, `select token_version from connections where id = $1`, first.ID)
+		require.EqualValues(t, first.TokenVersion, version, "nothing was replaced")
+		return back, found
+	}
+
+	back, found := exists("second name")
+	require.False(t, found.OtherUser)
+	require.Equal(t, 1, b.count(t, `select count(*) from connection_attempts where sealed_grant is not null`))
+	_, err := b.Replace(t.Context(), back.State, "another browser")
+	require.ErrorIs(t, err, store.ErrForeign)
+	require.NoError(t, b.Keep(t.Context(), back.State, back.Browser))
+	require.Zero(t, b.count(t, `select count(*) from connection_attempts where sealed_grant is not null`))
+	_, err = b.Replace(t.Context(), back.State, back.Browser)
+	require.ErrorIs(t, err, store.ErrNotFound, "what was granted is forgotten")
+
+	b.user = b.sim.AddUser(hubID, hubspottest.User{Email: "bob@acme.example", SuperAdmin: true})
+	back, found = exists("main")
+	require.True(t, found.OtherUser)
+	result, err := b.Replace(t.Context(), back.State, back.Browser)
+	require.NoError(t, err)
+	require.True(t, result.Reconnected)
+	require.Equal(t, "main", result.Connection.Name, "it keeps its name")
+	require.Equal(t, b.user.ID, result.Connection.UserID)
+	access, _, err := b.Token(t.Context(), first.ID)
+	require.NoError(t, err)
+	require.NoError(t, b.works(t, access))
+	require.NoError(t, goneFromDatabase(t, b, access.Reveal()))
+}
+
+func TestAnotherAccountThanExpected(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	login, err := b.BeginLogin(t.Context(), connections.LoginRequest{OrganizationID: b.org.ID, AppID: b.app.ID, Name: "main", HubID: hubID}, store.Operator)
+	require.NoError(t, err)
+	link := store.Secret(strings.TrimPrefix(login.URL, publicURL+"/connect/"))
+	authorize, err := b.Authorize(t.Context(), link, "browser-1")
+	require.NoError(t, err)
+	require.Contains(t, authorize, "/oauth/4711/authorize?")
+	_, err = b.Callback(t.Context(), b.click(t, strings.Replace(authorize, "/oauth/4711/", "/oauth/", 1), otherHub, "browser-1"))
+	var refused *connections.LoginError
+	require.ErrorAs(t, err, &refused)
+	require.Contains(t, refused.Public(), "This link is for HubSpot account 4711, and you chose account")
+	require.Zero(t, b.count(t, `select count(*) from connections`))
+}
+
+func TestUninstallingFromOurSide(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	c := b.connect(t, "main", hubID).Connection
+	access, _, err := b.Token(t.Context(), c.ID)
+	require.NoError(t, err)
+	require.NoError(t, b.Uninstall(t.Context(), b.org.ID, c.ID, store.Operator))
+	require.Equal(t, store.Uninstalled, b.state(t, c.ID))
+	require.Error(t, b.works(t, access), "HubSpot ended all tokens of the account")
+	require.Zero(t, b.count(t, `select count(*) from connections where sealed_refresh_token is not null`))
+	require.Zero(t, b.count(t, `select count(*) from access_tokens`))
+	_, _, err = b.Token(t.Context(), c.ID)
+	require.ErrorIs(t, err, connections.ErrPaused)
+}
+
+func TestImportedToken(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	token, _ := b.sim.Token(b.simApp.ClientID, hubID, b.user.ID)
+	c, err := b.store.ImportToken(t.Context(), b.org.ID, "private app", store.Granted{HubID: hubID, Scopes: []string{"oauth"}}, store.Secret(token), store.Operator)
+	require.NoError(t, err)
+	require.True(t, c.IsStatic())
+	access, version, err := b.Token(t.Context(), c.ID)
+	require.NoError(t, err)
+	require.Equal(t, token, access.Reveal())
+	require.Zero(t, b.tokenCalls())
+
+	// Refused once, it is refused for good: there is nothing to refresh it with.
+	require.ErrorIs(t, b.Invalidate(t.Context(), c.ID, version), connections.ErrPaused)
+	require.Equal(t, store.NeedsReconnect, b.state(t, c.ID))
+	require.Zero(t, b.tokenCalls())
+	again, err := b.store.ImportToken(t.Context(), b.org.ID, "private app", store.Granted{HubID: hubID}, "another", store.Operator)
+	require.NoError(t, err)
+	require.Equal(t, c.ID, again.ID)
+	access, _, err = b.Token(t.Context(), c.ID)
+	require.NoError(t, err)
+	require.Equal(t, "another", access.Reveal())
+
+	require.NoError(t, b.Disconnect(t.Context(), b.org.ID, c.ID, store.Operator))
+	require.Zero(t, b.count(t, `select count(*) from connections where sealed_static_token is not null`))
+	_, _, err = b.Token(t.Context(), c.ID)
+	require.ErrorIs(t, err, connections.ErrPaused)
+}
+
+// Nobody tells of an uninstall but the journal: work pauses, and a later
+// connection is not ended by an older event.
+func TestUninstallIsSeenInTheJournal(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	id := b.connect(t, "main", hubID).Connection.ID
+	other := b.connect(t, "other", otherHub).Connection.ID
+	read := func() {
+		t.Helper()
+		b.exec(t, `update apps set journal_due_at = now()`)
+		worked, err := b.ReadJournal(t.Context())
+		require.NoError(t, err)
+		require.True(t, worked)
+	}
+	read() // subscribes
+	worked, err := b.ReadJournal(t.Context())
+	require.NoError(t, err)
+	require.False(t, worked, "not due again")
+	require.Equal(t, store.Connected, b.state(t, id))
+
+	b.sim.Uninstall(hubID, b.simApp.ClientID)
+	read()
+	require.Equal(t, store.Uninstalled, b.state(t, id))
+	require.Equal(t, store.Connected, b.state(t, other))
+	require.Zero(t, b.count(t, `select count(*) from access_tokens where connection_id = $1`, id))
+
+	// Read again from the beginning, as after a restored backup.
+	b.connect(t, "main", hubID)
+	b.exec(t, `update apps set journal_offset = ''`)
+	read()
+	require.Equal(t, store.Connected, b.state(t, id))
+
+	// An app that may not read it loses nothing.
+	b.sim.Inject(hubspottest.Fault{Path: "/oauth/2026-09/token", Status: 400, Body: `{"status":"BAD_SCOPES","error":"invalid_scope","message":"no"}`})
+	read()
+	require.Equal(t, 1, b.count(t, `select count(*) from apps where journal_problem <> '' and journal_due_at > now() + interval '50 minutes'`))
+	require.Equal(t, store.Connected, b.state(t, id))
+}
+
+// A token that could not be renewed for a passing reason shows as expired, and
+// is connected again by itself.
+func TestExpired(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	id := b.connect(t, "main", hubID).Connection.ID
+	b.exec(t, `update access_tokens set expires_at = now() - interval '1 minute'`)
+	b.sim.Advance(time.Hour)
+	b.sim.Inject(hubspottest.Fault{Path: "/oauth/2026-09/token", Status: 503})
+	fresh := b.service(b.store)
+	_, _, err := fresh.Token(t.Context(), id)
+	require.ErrorIs(t, err, connections.ErrTransient)
+	require.Equal(t, store.Expired, b.state(t, id))
+	c, err := b.store.Connection(t.Context(), b.org.ID, id)
+	require.NoError(t, err)
+	require.NotNil(t, c.LastErrorAt)
+	b.rested(t)
+	_, _, err = fresh.Token(t.Context(), id)
+	require.NoError(t, err)
+	require.Equal(t, store.Connected, b.state(t, id))
+}
+
+// A scope that is taken away shows with the next refresh: its questions are
+// withdrawn, and asked again once it is back.
+func TestScopesTakenAway(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	c := b.connect(t, "main", hubID).Connection
+	b.paused(t, &c.ID, 2)
+	b.exec(t, `update follow_ups set paused_since = null`)
+	b.sim.Inject(hubspottest.Fault{Path: "/oauth/2026-09/token", Status: 200,
+		Body: `{"access_token":"narrow","refresh_token":"r","expires_in":1800,"token_type":"bearer","hub_id":4711,"scopes":["oauth","tickets"]}`})
+	require.NoError(t, b.Invalidate(t.Context(), c.ID, c.TokenVersion))
+	c, err := b.store.Connection(t.Context(), b.org.ID, c.ID)
+	require.NoError(t, err)
+	require.Equal(t, []string{"oauth", "tickets"}, c.Scopes)
+	require.Equal(t, 2, b.count(t, `select count(*) from wakeups where reason = 'scopes changed'`))
+	require.Equal(t, "crm.objects.deals.write", c.Missing(policy.Tool{Object: "deal", Operation: policy.Update}))
+	require.Empty(t, c.Missing(policy.Tool{Object: "ticket", Operation: policy.Create}))
+}
+
+func TestTheAccountIsKnown(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.sim.AddPortal(hubspottest.Portal{HubID: 99, Domain: "sandbox.example", Type: "SANDBOX", TimeZone: "Europe/Berlin", Currency: "EUR"})
+	b.sim.AddUser(99, hubspottest.User{ID: b.user.ID, Email: "ada@acme.example", SuperAdmin: true})
+	c := b.connect(t, "main", 99).Connection
+	require.Equal(t, "SANDBOX", c.AccountType)
+	require.Equal(t, "Europe/Berlin", c.TimeZone)
+	require.Equal(t, []string{"EUR"}, c.Currencies)
+	require.True(t, c.IsTest())
+
+	_, err := b.forMeeting(t)
+	require.ErrorContains(t, err, "from a production source, and the connection leads to a test account: main")
+	require.NoError(t, b.store.SetAnyEnvironment(t.Context(), b.org.ID, c.ID, true, store.Operator))
+	_, err = b.forMeeting(t)
+	require.NoError(t, err)
 }
 
 func TestUserLevelConnectionsAreByUser(t *testing.T) {
@@ -421,7 +645,7 @@ func TestUserLevelConnectionsAreByUser(t *testing.T) {
 	bob := b.connect(t, "bob", hubID)
 	require.False(t, bob.Reconnected, "another user's grant is never replaced")
 	require.NotEqual(t, ada.Connection.ID, bob.Connection.ID)
-	require.True(t, b.connect(t, "whatever", hubID).Reconnected)
+	require.True(t, b.connect(t, "bob", hubID).Reconnected)
 }
 
 // What was granted is stored, whatever was asked for.
@@ -446,7 +670,7 @@ func TestGrantedScopesCount(t *testing.T) {
 func TestNoConnection(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	_, err := b.ForMeeting(t.Context(), b.org.ID)
+	_, err := b.forMeeting(t)
 	require.ErrorIs(t, err, connections.ErrNoConnection)
 	_, _, err = b.Token(t.Context(), uuid.New())
 	require.ErrorIs(t, err, store.ErrNotFound)
@@ -561,7 +785,7 @@ func TestRefusedForGoodPausesAndReconnectingResumes(t *testing.T) {
 	require.ErrorIs(t, err, connections.ErrPaused)
 	require.ErrorIs(t, b.Invalidate(t.Context(), id, version), connections.ErrPaused)
 	require.Zero(t, b.tokenCalls(), "HubSpot is not asked again")
-	picked, err := b.ForMeeting(t.Context(), b.org.ID)
+	picked, err := b.forMeeting(t)
 	require.NoError(t, err)
 	require.Equal(t, id, picked.ID, "work waits for it")
 
@@ -645,6 +869,7 @@ func TestTransientFailures(t *testing.T) {
 			require.NoError(t, b.works(t, access))
 
 			b.clock.advance(5 * time.Minute)
+			b.rested(t)
 			_, _, err = b.Token(t.Context(), id)
 			var transient *connections.TransientError
 			require.ErrorAs(t, err, &transient)
@@ -654,11 +879,13 @@ func TestTransientFailures(t *testing.T) {
 			b.sim.ClearFaults()
 			if test.after > 0 {
 				b.sim.ResetCalls()
-				_, _, err = b.Token(t.Context(), id)
-				require.ErrorAs(t, err, &transient, "not before HubSpot wants to be asked")
-				require.LessOrEqual(t, transient.RetryAfter, test.after)
+				for _, process := range []*connections.Service{b.Service, b.service(b.store)} {
+					_, _, err = process.Token(t.Context(), id)
+					require.ErrorAs(t, err, &transient, "no process before HubSpot wants to be asked")
+					require.LessOrEqual(t, transient.RetryAfter, test.after)
+				}
 				require.Zero(t, b.tokenCalls())
-				b.clock.advance(test.after)
+				b.rested(t)
 			}
 			_, _, err = b.Token(t.Context(), id)
 			require.NoError(t, err)
@@ -831,7 +1058,7 @@ func TestOrganizationsAreApart(t *testing.T) {
 	require.ErrorIs(t, err, store.ErrNotFound)
 	_, err = b.store.App(t.Context(), stranger.ID, b.app.ID)
 	require.ErrorIs(t, err, store.ErrNotFound)
-	_, err = b.BeginLogin(t.Context(), stranger.ID, b.app.ID, "main", store.Operator)
+	_, err = b.BeginLogin(t.Context(), connections.LoginRequest{OrganizationID: stranger.ID, AppID: b.app.ID, Name: "main"}, store.Operator)
 	require.ErrorIs(t, err, store.ErrNotFound)
 	require.ErrorIs(t, b.store.SetAppSecret(t.Context(), stranger.ID, b.app.ID, "x", store.Operator), store.ErrNotFound)
 	require.ErrorIs(t, b.store.SetConnectionState(t.Context(), stranger.ID, id, store.Revoked, "", store.Operator), store.ErrNotFound)
@@ -854,4 +1081,11 @@ func TestSecretsDoNotPrint(t *testing.T) {
 		require.NotContains(t, text, "the-secret")
 		require.NotContains(t, text, fmt.Sprintf("%x", "the-secret"))
 	}
+}
+
+// provider is HubSpot at the simulator's address.
+func provider(url string) connections.Provider {
+	p := connections.HubSpot()
+	p.AuthorizeURL, p.BaseURL = url+"/oauth/authorize", url
+	return p
 }

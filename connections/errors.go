@@ -40,8 +40,8 @@ func (e *PausedError) Public() string {
 		why = "it was disconnected; connect it again"
 	case store.Uninstalled:
 		why = "the app was removed from the HubSpot account; connect it again"
-	case store.Connected, store.Misconfigured:
-		// Nothing waits for those: see MisconfiguredError.
+	case store.Connected, store.Expired, store.Misconfigured:
+		// Nothing waits for those: see MisconfiguredError and TransientError.
 	}
 	return fmt.Sprintf("The connection %q waits: %s, and everything goes on where it was.", e.Name, why)
 }
@@ -99,22 +99,30 @@ func (e *TransientError) Is(target error) bool { return target == ErrTransient }
 // ErrNoConnection is reported when an organization has no connection to HubSpot.
 var ErrNoConnection = errors.New("the organization has no connection to HubSpot")
 
-// AmbiguousError says that several connections could act: a question, never a
-// guess.
-type AmbiguousError struct {
-	Names []string
+// UndecidedError says that nothing tells which connection should act for a
+// meeting, or that the one which would may not: a question, never a guess.
+type UndecidedError struct {
+	reason string
+	names  []string
 }
 
-// ErrAmbiguous is what errors.Is finds in every [*AmbiguousError].
-var ErrAmbiguous = errors.New("several connections could act")
+// ErrUndecided is what errors.Is finds in every [*UndecidedError].
+var ErrUndecided = errors.New("which connection should act is a question")
 
-// Error names the connections.
-func (e *AmbiguousError) Error() string {
-	return fmt.Sprintf("%s: %s", ErrAmbiguous, strings.Join(e.Names, ", "))
+// Error says why, with the connections' names.
+func (e *UndecidedError) Error() string { return e.Public() }
+
+// Is makes errors.Is(err, ErrUndecided) true.
+func (e *UndecidedError) Is(target error) bool { return target == ErrUndecided }
+
+// Public is the sentence for people: why, and what to do.
+func (e *UndecidedError) Public() string {
+	reason := e.reason
+	if len(e.names) > 0 {
+		reason += ": " + strings.Join(e.names, ", ")
+	}
+	return reason + ". Choose with `debrief follow-ups choose MEETING CONNECTION`, or set a rule or a default: `debrief connections --help`."
 }
-
-// Is makes errors.Is(err, ErrAmbiguous) true.
-func (e *AmbiguousError) Is(target error) bool { return target == ErrAmbiguous }
 
 // LoginError is why connecting, or disconnecting, did not work. Its text is for
 // logs; Public is for the person.

@@ -2,6 +2,9 @@ package connections
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"time"
@@ -21,10 +24,26 @@ type Login struct {
 	AttemptID uuid.UUID
 }
 
+// LoginRequest says what somebody is to connect.
+type LoginRequest struct {
+	OrganizationID uuid.UUID
+	AppID          uuid.UUID
+	// Name is the connection's, new or one to reconnect.
+	Name string
+	// HubID is the account that is expected; 0 if any will do.
+	HubID int64
+	// OptionalScopes are asked for beside the app's own.
+	OptionalScopes []string
+	// TTL is how long the link works; 0 means [store.AttemptTTL].
+	TTL time.Duration
+}
+
 // BeginLogin makes the link by which somebody connects a HubSpot account to the
 // organization, under that name, through one of its apps.
-func (s *Service) BeginLogin(ctx context.Context, organizationID, appID uuid.UUID, connectionName string, actor store.Actor) (Login, error) {
-	attempt, link, err := s.store.CreateAttempt(ctx, organizationID, appID, connectionName, actor)
+func (s *Service) BeginLogin(ctx context.Context, r LoginRequest, actor store.Actor) (Login, error) {
+	attempt, link, err := s.store.CreateAttempt(ctx, store.NewAttempt{
+		OrganizationID: r.OrganizationID, AppID: r.AppID, ConnectionName: r.Name, ExpectedHubID: r.HubID, OptionalScopes: r.OptionalScopes, TTL: r.TTL,
+	}, actor)
 	if err != nil {
 		return Login{}, fmt.Errorf("beginning to connect: %w", err)
 	}
@@ -35,6 +54,9 @@ func (s *Service) BeginLogin(ctx context.Context, organizationID, appID uuid.UUI
 type Invitation struct {
 	ConnectionName string
 	App            store.App
+	// HubID is the account that is expected; 0 if any will do.
+	HubID          int64
+	OptionalScopes []string
 	ExpiresAt      time.Time
 }
 
@@ -49,7 +71,9 @@ func (s *Service) Invitation(ctx context.Context, link store.Secret) (Invitation
 	if err != nil {
 		return Invitation{}, &LoginError{public: unexpected, cause: err}
 	}
-	return Invitation{ConnectionName: attempt.ConnectionName, App: app, ExpiresAt: attempt.ExpiresAt}, nil
+	return Invitation{
+		ConnectionName: attempt.ConnectionName, App: app, HubID: attempt.ExpectedHubID, OptionalScopes: attempt.OptionalScopes, ExpiresAt: attempt.ExpiresAt,
+	}, nil
 }
 
 // Authorize returns HubSpot's consent page for a link, with a fresh state that
@@ -63,7 +87,24 @@ func (s *Service) Authorize(ctx context.Context, link, browser store.Secret) (st
 	if err != nil {
 		return "", &LoginError{public: unexpected, cause: err}
 	}
-	return s.oauth(app, "").AuthorizationURL(state.Reveal(), scopeNames(), nil), nil
+	oauth := s.oauth(app, "")
+	oauth.HubID = attempt.ExpectedHubID // if known, HubSpot offers no other account
+	if s.options.Provider.PKCE {
+		_, secret, err := s.store.AppWithSecret(ctx, attempt.OrganizationID, attempt.AppID)
+		if err != nil {
+			return "", &LoginError{public: unexpected, cause: err}
+		}
+		oauth.CodeVerifier = codeVerifier(secret, state)
+	}
+	return oauth.AuthorizationURL(state.Reveal(), s.options.Provider.Scopes, attempt.OptionalScopes), nil
+}
+
+// codeVerifier is PKCE's secret for a state (RFC 7636). It need not be stored:
+// only who knows the app's secret can make it again.
+func codeVerifier(clientSecret, state store.Secret) string {
+	mac := hmac.New(sha256.New, []byte(clientSecret.Reveal()))
+	mac.Write([]byte("code verifier:" + state.Reveal()))
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
 // Return is what HubSpot sends a browser back with.
@@ -99,6 +140,9 @@ func (s *Service) Callback(ctx context.Context, in Return) (Result, error) {
 	}
 	result, refusal := s.finish(ctx, attempt, in)
 	if refusal != nil {
+		if _, ok := errors.AsType[*store.ExistsError](refusal); ok {
+			return Result{}, refusal // the next word is the visitor's
+		}
 		if err := s.store.FailAttempt(ctx, attempt.ID, refusal.public); err != nil {
 			return Result{}, &LoginError{public: refusal.public, cause: errors.Join(refusal, err)}
 		}
@@ -117,6 +161,9 @@ func (s *Service) finish(ctx context.Context, attempt store.Attempt, in Return) 
 		return Result{}, &LoginError{public: unexpected, cause: err}
 	}
 	oauth := s.oauth(app, secret)
+	if s.options.Provider.PKCE {
+		oauth.CodeVerifier = codeVerifier(secret, in.State)
+	}
 	token, err := withTimeout(ctx, func(ctx context.Context) (hubspot.Token, error) { return oauth.Exchange(ctx, in.Code.Reveal()) })
 	if err != nil {
 		return Result{}, exchangeError(err)
@@ -130,24 +177,81 @@ func (s *Service) finish(ctx context.Context, attempt store.Attempt, in Return) 
 	if err := checkIntrospection(app, token, about); err != nil {
 		return Result{}, &LoginError{public: "HubSpot's answer does not fit this app, so nothing was connected. Open the link again; if it stays so, tell whoever runs Debrief.", cause: err}
 	}
+	if attempt.ExpectedHubID != 0 && attempt.ExpectedHubID != about.HubID {
+		return Result{}, &LoginError{public: fmt.Sprintf(
+			"This link is for HubSpot account %d, and you chose account %d, so nothing was connected. Open the link again and choose account %d.",
+			attempt.ExpectedHubID, about.HubID, attempt.ExpectedHubID)}
+	}
 	scopes := about.Scopes
 	if len(scopes) == 0 {
 		scopes = token.Scopes
 	}
-	connection, reconnected, err := s.store.SaveGrant(ctx, attempt, store.Granted{
+	granted := store.Granted{
 		HubID: about.HubID, HubDomain: about.HubDomain, UserID: about.UserID, UserEmail: about.User,
 		IsUserLevel: about.UserLevel, Scopes: scopes, Grant: s.grant(token),
-	})
+	}
+	// Worth having, and no reason to refuse.
+	if account, err := withTimeout(ctx, s.hubspot(token.AccessToken).AccountDetails); err == nil {
+		granted.AccountType, granted.TimeZone = account.Type, account.TimeZone
+		granted.Currencies = currencies(account)
+	}
+	return s.save(ctx, attempt, granted)
+}
+
+func currencies(a hubspot.Account) []string {
+	all := a.AdditionalCurrencies
+	if a.CompanyCurrency != "" {
+		all = append([]string{a.CompanyCurrency}, all...)
+	}
+	return all
+}
+
+func (s *Service) save(ctx context.Context, attempt store.Attempt, granted store.Granted) (Result, *LoginError) {
+	connection, reconnected, err := s.store.SaveGrant(ctx, attempt, granted)
 	var taken *store.NameTakenError
 	if errors.As(err, &taken) {
 		return Result{}, &LoginError{cause: err, public: fmt.Sprintf(
 			"The name %q belongs to a connection to another HubSpot account or user (account %d), so nothing was replaced. Choose account %d at HubSpot, or ask for a link with another name.",
 			taken.Name, taken.HubID, taken.HubID)}
 	}
+	if exists, ok := errors.AsType[*store.ExistsError](err); ok {
+		return Result{}, &LoginError{cause: err, public: fmt.Sprintf(
+			"HubSpot account %d is connected already, as %q. Nothing was replaced.", exists.Connection.HubID, exists.Connection.Name)}
+	}
 	if err != nil {
 		return Result{}, &LoginError{public: unexpected, cause: err}
 	}
-	return Result{Connection: connection, Reconnected: reconnected, Missing: Missing(connection.Scopes)}, nil
+	return Result{Connection: connection, Reconnected: reconnected, Missing: missing(s.options.Provider.Scopes, connection.Scopes)}, nil
+}
+
+// Replace ends what a [Service.Callback] left open because the account is
+// connected already (its error holds a [*store.ExistsError]): the connection
+// that is there goes on with the new grant. The error is a [*LoginError].
+func (s *Service) Replace(ctx context.Context, state, browser store.Secret) (Result, error) {
+	attempt, granted, err := s.store.KeptGrant(ctx, state, browser)
+	if err != nil {
+		return Result{}, stateError(err)
+	}
+	attempt.Confirmed = true
+	result, refusal := s.save(ctx, attempt, granted)
+	if refusal != nil {
+		return Result{}, refusal
+	}
+	s.forget(result.Connection.ID)
+	return result, nil
+}
+
+// Keep ends it the other way: the connection stays as it is, and what HubSpot
+// granted now is forgotten. The error is a [*LoginError].
+func (s *Service) Keep(ctx context.Context, state, browser store.Secret) error {
+	attempt, _, err := s.store.KeptGrant(ctx, state, browser)
+	if err != nil {
+		return stateError(err)
+	}
+	if err := s.store.FailAttempt(ctx, attempt.ID, "the connection that was there was kept"); err != nil {
+		return &LoginError{public: unexpected, cause: err}
+	}
+	return nil
 }
 
 func checkIntrospection(app store.App, token hubspot.Token, about hubspot.Introspection) error {
@@ -176,7 +280,8 @@ func withTimeout[T any](ctx context.Context, call func(context.Context) (T, erro
 // needs it waits; then HubSpot is told, asked whether it has obeyed, and the
 // tokens are deleted. If HubSpot cannot be reached for that, the error is a
 // [*LoginError] that says so: the connection is ended all the same, and
-// disconnecting again finishes it. The app itself stays installed at HubSpot.
+// disconnecting again finishes it. The app itself stays installed at HubSpot;
+// [Service.Uninstall] removes it.
 func (s *Service) Disconnect(ctx context.Context, organizationID, connectionID uuid.UUID, actor store.Actor) error {
 	if err := s.store.SetConnectionState(ctx, organizationID, connectionID, store.Revoked, "disconnected", actor); err != nil {
 		return fmt.Errorf("disconnecting %s: %w", connectionID, err)
@@ -190,6 +295,36 @@ func (s *Service) Disconnect(ctx context.Context, organizationID, connectionID u
 		}
 	}
 	return nil
+}
+
+// Uninstall removes the app from the connection's HubSpot account, for everyone
+// who uses it there, and ends the connection as [Service.Disconnect] does.
+// HubSpot tells the account's admins by e-mail. The error is a [*LoginError] if
+// HubSpot did not do it: then nothing has changed.
+func (s *Service) Uninstall(ctx context.Context, organizationID, connectionID uuid.UUID, actor store.Actor) error {
+	c, err := s.store.Connection(ctx, organizationID, connectionID)
+	if err != nil {
+		return err
+	}
+	if c.IsStatic() {
+		return &LoginError{public: "This connection is an imported token: nothing was installed for it. Disconnect it, and delete the token in HubSpot."}
+	}
+	token, _, err := s.Token(ctx, connectionID)
+	if err == nil {
+		_, err = withTimeout(ctx, func(ctx context.Context) (struct{}, error) {
+			return struct{}{}, s.hubspot(token.Reveal()).Uninstall(ctx)
+		})
+	}
+	if err != nil {
+		return &LoginError{
+			public: "HubSpot did not uninstall the app, and nothing was changed. Try again in a minute; or remove it in HubSpot under Settings → Integrations → Connected Apps.",
+			cause:  fmt.Errorf("uninstalling from HubSpot account %d: %w", c.HubID, err),
+		}
+	}
+	if err := s.Disconnect(ctx, organizationID, connectionID, actor); err != nil {
+		return err
+	}
+	return s.store.SetConnectionState(ctx, organizationID, connectionID, store.Uninstalled, "uninstalled from our side", actor)
 }
 
 // revoke runs while the connection's row is held: both calls together take less

@@ -1,7 +1,5 @@
 package connections
 
-import "slices"
-
 // Scope is one right that Debrief asks HubSpot for, and what for.
 type Scope struct {
 	Name string
@@ -34,12 +32,4 @@ func scopeNames() []string {
 }
 
 // Missing returns those of [Scopes] that are not among the granted ones.
-func Missing(granted []string) []string {
-	missing := []string{}
-	for _, name := range scopeNames() {
-		if !slices.Contains(granted, name) {
-			missing = append(missing, name)
-		}
-	}
-	return missing
-}
+func Missing(granted []string) []string { return missing(scopeNames(), granted) }

@@ -1,8 +1,6 @@
 package connections
 
 import (
-	"context"
-	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -39,10 +37,8 @@ const (
 type Options struct {
 	// PublicURL is this installation's address, as browsers reach it.
 	PublicURL string
-	// AuthorizeURL is HubSpot's consent page; empty for HubSpot's own.
-	AuthorizeURL string
-	// APIURL is the root of HubSpot's API; empty for HubSpot's own.
-	APIURL string
+	// Provider says where HubSpot is; its zero value is [HubSpot].
+	Provider Provider
 	// HTTPClient carries the calls; nil for the default transport.
 	HTTPClient *http.Client
 	// Now is the clock; nil for time.Now.
@@ -60,8 +56,6 @@ type Service struct {
 
 	mu     sync.Mutex
 	tokens map[uuid.UUID]cachedToken
-	// rest is until when HubSpot asked not to be asked for a token again.
-	rest map[uuid.UUID]time.Time
 }
 
 type cachedToken struct {
@@ -74,12 +68,15 @@ type cachedToken struct {
 // New returns a service.
 func New(s *store.Store, o Options) *Service {
 	o.PublicURL = strings.TrimRight(o.PublicURL, "/")
+	if o.Provider.Name == "" {
+		o.Provider = HubSpot()
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
 	return &Service{
 		store: s, options: o, slots: make(chan struct{}, parallelRefreshes),
-		tokens: map[uuid.UUID]cachedToken{}, rest: map[uuid.UUID]time.Time{},
+		tokens: map[uuid.UUID]cachedToken{},
 	}
 }
 
@@ -89,38 +86,13 @@ func (s *Service) RedirectURL() string { return s.options.PublicURL + CallbackPa
 func (s *Service) oauth(app store.App, secret store.Secret) hubspot.OAuth {
 	return hubspot.OAuth{
 		ClientID: app.ClientID, ClientSecret: secret.Reveal(), RedirectURL: s.RedirectURL(),
-		AuthorizeURL: s.options.AuthorizeURL, BaseURL: s.options.APIURL, HTTPClient: s.options.HTTPClient,
+		AuthorizeURL: s.options.Provider.AuthorizeURL, BaseURL: s.options.Provider.BaseURL, HTTPClient: s.options.HTTPClient,
 	}
 }
 
-// ForMeeting picks the connection that acts for an organization's meetings: the
-// only one there is. One that has ended counts only if there is no other: then
-// work waits for it. The error is [ErrNoConnection], or an [*AmbiguousError]
-// when several could act.
-func (s *Service) ForMeeting(ctx context.Context, organizationID uuid.UUID) (store.Connection, error) {
-	all, err := s.store.Connections(ctx, organizationID)
-	if err != nil {
-		return store.Connection{}, fmt.Errorf("choosing a connection: %w", err)
-	}
-	candidates := make([]store.Connection, 0, len(all))
-	for _, c := range all {
-		// Those are gone on purpose; one that needs a reconnect is not.
-		if c.State != store.Revoked && c.State != store.Uninstalled {
-			candidates = append(candidates, c)
-		}
-	}
-	if len(candidates) == 0 {
-		candidates = all
-	}
-	switch len(candidates) {
-	case 0:
-		return store.Connection{}, ErrNoConnection
-	case 1:
-		return candidates[0], nil
-	}
-	ambiguous := &AmbiguousError{}
-	for _, c := range candidates {
-		ambiguous.Names = append(ambiguous.Names, c.Name)
-	}
-	return store.Connection{}, ambiguous
+func (s *Service) hubspot(accessToken string) *hubspot.Client {
+	return hubspot.New(hubspot.Options{BaseURL: s.options.Provider.BaseURL, HTTPClient: s.options.HTTPClient}).As(accessToken)
 }
+
+// Provider says where HubSpot is, and what is asked of it.
+func (s *Service) Provider() Provider { return s.options.Provider }

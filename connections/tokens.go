@@ -34,14 +34,27 @@ func (s *Service) Token(ctx context.Context, connectionID uuid.UUID) (store.Secr
 		s.remember(t)
 		return t.Access, t.Version, nil
 	}
-	fresh, err := s.refresh(ctx, connectionID, t.Version)
-	if err == nil {
-		return fresh.Access, fresh.Version, nil
+	if t.RestFor > 0 {
+		// Those who wait don't queue for the row in vain.
+		err = resting(connectionID, t.RestFor)
+	} else {
+		fresh, refreshErr := s.refresh(ctx, connectionID, t.Version)
+		if refreshErr == nil {
+			return fresh.Access, fresh.Version, nil
+		}
+		err = refreshErr
 	}
 	// It was refreshed ahead of its end: what there is may still do.
 	passing := errors.Is(err, ErrTransient) || errors.Is(err, ErrMisconfigured)
 	if passing && s.good(t, callTimeout) {
 		return t.Access, t.Version, nil
+	}
+	if noted := t.RestFor > 0 && t.Connection.State == store.Expired; errors.Is(err, ErrTransient) && !s.good(t, 0) && !noted {
+		// For people to see; whoever asked tries again in any case.
+		noteErr := s.store.NoteExpired(context.WithoutCancel(ctx), connectionID, "HubSpot gives no new access token at the moment; it is tried again")
+		if noteErr != nil && !errors.Is(noteErr, store.ErrLocked) {
+			err = errors.Join(err, noteErr)
+		}
 	}
 	return "", 0, err
 }
@@ -68,6 +81,10 @@ func paused(c store.Connection) error {
 	return &PausedError{ConnectionID: c.ID, Name: c.Name, State: c.State}
 }
 
+func resting(id uuid.UUID, left time.Duration) error {
+	return &TransientError{ConnectionID: id, RetryAfter: left, cause: errors.New("HubSpot asked to wait")}
+}
+
 func (s *Service) cached(id uuid.UUID) (cachedToken, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -83,29 +100,12 @@ func (s *Service) remember(t store.Token) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.tokens[t.Connection.ID] = cachedToken{access: t.Access, version: t.Version, until: until}
-	delete(s.rest, t.Connection.ID)
 }
 
 func (s *Service) forget(id uuid.UUID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.tokens, id)
-}
-
-// resting returns how much longer HubSpot is not to be asked.
-func (s *Service) resting(id uuid.UUID) time.Duration {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	until, ok := s.rest[id]
-	if !ok {
-		return 0
-	}
-	left := until.Sub(s.options.Now())
-	if left <= 0 {
-		delete(s.rest, id)
-		return 0
-	}
-	return left
 }
 
 // refresh gets a token newer than version, once for all that ask at the same
@@ -162,8 +162,8 @@ func (s *Service) refreshOnce(ctx context.Context, id uuid.UUID, version int64) 
 // is stored; err is what leaves everything as it was.
 func (s *Service) askHubSpot(ctx context.Context, in store.Refreshing) (out store.Refreshed, problem, err error) {
 	id := in.Connection.ID
-	if left := s.resting(id); left > 0 {
-		return out, nil, &TransientError{ConnectionID: id, RetryAfter: left, cause: errors.New("HubSpot asked to wait")}
+	if in.RestFor > 0 {
+		return out, nil, resting(id, in.RestFor)
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -186,12 +186,11 @@ func (s *Service) askHubSpot(ctx context.Context, in store.Refreshing) (out stor
 		return store.Refreshed{State: store.Misconfigured, Reason: refusal.Error()}, misconfigured, nil
 	}
 	wait := hubspot.RetryDelay(err)
+	transient := &TransientError{ConnectionID: id, RetryAfter: wait, cause: err}
 	if wait > 0 {
-		s.mu.Lock()
-		s.rest[id] = s.options.Now().Add(wait)
-		s.mu.Unlock()
+		return store.Refreshed{RestFor: wait}, transient, nil
 	}
-	return out, nil, &TransientError{ConnectionID: id, RetryAfter: wait, cause: err}
+	return out, nil, transient
 }
 
 // grant takes over what HubSpot gave. The token's end is counted on our clock,
@@ -204,5 +203,6 @@ func (s *Service) grant(t hubspot.Token) store.Grant {
 	}
 	return store.Grant{
 		RefreshToken: store.Secret(t.RefreshToken), AccessToken: store.Secret(t.AccessToken), ExpiresAt: s.options.Now().Add(life),
+		Scopes: t.Scopes,
 	}
 }

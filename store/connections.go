@@ -5,34 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/debriefhq/debrief/hubspot"
+	"github.com/debriefhq/debrief/policy"
 )
-
-// AppLevel says whose rights a HubSpot app acts with.
-type AppLevel string
-
-// The levels of an app.
-const (
-	// AccountLevel: installed once by an admin, acts with the app's own rights.
-	AccountLevel AppLevel = "account"
-	// UserLevel: acts as the user who connected it.
-	UserLevel AppLevel = "user"
-)
-
-// App is a HubSpot app of an organization, without its secret.
-type App struct {
-	ID             uuid.UUID `json:"id"`
-	OrganizationID uuid.UUID `json:"organization_id"`
-	Name           string    `json:"name"`
-	Level          AppLevel  `json:"level"`
-	ClientID       string    `json:"client_id"`
-	CreatedAt      time.Time `json:"created_at"`
-}
-
-func clientSecretPlace(app uuid.UUID) string { return "apps.client_secret:" + app.String() }
 
 func refreshTokenPlace(connection uuid.UUID) string {
 	return "connections.refresh_token:" + connection.String()
@@ -42,109 +23,8 @@ func accessTokenPlace(connection uuid.UUID) string {
 	return "access_tokens.token:" + connection.String()
 }
 
-// CreateApp adds an app. Its secret is sealed and bound to its row. A name or a
-// client ID that the organization has already is an error that says so.
-func (s *Store) CreateApp(ctx context.Context, a App, clientSecret Secret, actor Actor) (App, error) {
-	if a.Name == "" || a.ClientID == "" || clientSecret == "" {
-		return App{}, errors.New("an app needs a name, a client ID and a client secret")
-	}
-	if a.Level != AccountLevel && a.Level != UserLevel {
-		return App{}, fmt.Errorf("the level of an app is %q or %q, not %q", AccountLevel, UserLevel, a.Level)
-	}
-	a.ID = newID()
-	sealed, err := s.vault.Seal([]byte(clientSecret), clientSecretPlace(a.ID))
-	if err != nil {
-		return App{}, err
-	}
-	err = s.inTx(ctx, func(tx pgx.Tx) error {
-		err := tx.QueryRow(ctx, `
-			insert into apps (id, organization_id, name, level, client_id, sealed_client_secret)
-			values ($1, $2, $3, $4, $5, $6) returning created_at`,
-			a.ID, a.OrganizationID, a.Name, a.Level, a.ClientID, sealed).Scan(&a.CreatedAt)
-		if err != nil {
-			return err
-		}
-		return s.audit(ctx, tx, AuditEntry{OrganizationID: a.OrganizationID, Kind: AuditConnection, Actor: actor, Reason: fmt.Sprintf("app %s added", a.ID)})
-	})
-	if isUniqueViolation(err) {
-		return App{}, fmt.Errorf("the organization already has an app named %q or with this client ID", a.Name)
-	}
-	if err != nil {
-		return App{}, fmt.Errorf("adding app %q: %w", a.Name, err)
-	}
-	return a, nil
-}
-
-// SetAppSecret replaces an app's client secret. Connections that were
-// misconfigured are tried again when they are next used.
-func (s *Store) SetAppSecret(ctx context.Context, organizationID, appID uuid.UUID, clientSecret Secret, actor Actor) error {
-	if clientSecret == "" {
-		return errors.New("the client secret is empty")
-	}
-	sealed, err := s.vault.Seal([]byte(clientSecret), clientSecretPlace(appID))
-	if err != nil {
-		return err
-	}
-	return s.inTx(ctx, func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, `update apps set sealed_client_secret = $3 where organization_id = $1 and id = $2`, organizationID, appID, sealed)
-		if err != nil {
-			return fmt.Errorf("storing the secret of app %s: %w", appID, err)
-		}
-		if tag.RowsAffected() == 0 {
-			return fmt.Errorf("storing the secret of app %s: %w", appID, ErrNotFound)
-		}
-		return s.audit(ctx, tx, AuditEntry{OrganizationID: organizationID, Kind: AuditConnection, Actor: actor, Reason: fmt.Sprintf("client secret of app %s replaced", appID)})
-	})
-}
-
-const selectApp = `select id, organization_id, name, level, client_id, created_at from apps`
-
-func scanApp(row pgx.Row, doing string) (App, error) {
-	var a App
-	err := row.Scan(&a.ID, &a.OrganizationID, &a.Name, &a.Level, &a.ClientID, &a.CreatedAt)
-	return a, notFound(err, doing)
-}
-
-// App returns an organization's app.
-func (s *Store) App(ctx context.Context, organizationID, id uuid.UUID) (App, error) {
-	return scanApp(s.pool.QueryRow(ctx, selectApp+` where organization_id = $1 and id = $2`, organizationID, id), fmt.Sprintf("reading app %s", id))
-}
-
-// AppByName returns an organization's app.
-func (s *Store) AppByName(ctx context.Context, organizationID uuid.UUID, name string) (App, error) {
-	return scanApp(s.pool.QueryRow(ctx, selectApp+` where organization_id = $1 and name = $2`, organizationID, name), fmt.Sprintf("reading app %q", name))
-}
-
-// Apps lists an organization's apps by name.
-func (s *Store) Apps(ctx context.Context, organizationID uuid.UUID) ([]App, error) {
-	rows, err := s.pool.Query(ctx, selectApp+` where organization_id = $1 order by name`, organizationID)
-	if err != nil {
-		return nil, fmt.Errorf("listing apps: %w", err)
-	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (App, error) { return scanApp(row, "listing apps") })
-}
-
-// AppWithSecret returns an organization's app and its client secret.
-func (s *Store) AppWithSecret(ctx context.Context, organizationID, id uuid.UUID) (App, Secret, error) {
-	a, err := s.App(ctx, organizationID, id)
-	if err != nil {
-		return App{}, "", err
-	}
-	secret, err := s.clientSecret(ctx, s.pool, id)
-	return a, secret, err
-}
-
-func (s *Store) clientSecret(ctx context.Context, q querier, appID uuid.UUID) (Secret, error) {
-	var sealed []byte
-	doing := fmt.Sprintf("reading the secret of app %s", appID)
-	if err := q.QueryRow(ctx, `select sealed_client_secret from apps where id = $1`, appID).Scan(&sealed); err != nil {
-		return "", notFound(err, doing)
-	}
-	secret, err := s.vault.Open(sealed, clientSecretPlace(appID))
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", doing, err)
-	}
-	return Secret(secret), nil
+func staticTokenPlace(connection uuid.UUID) string {
+	return "connections.static_token:" + connection.String()
 }
 
 // ConnectionState says whether a connection can be used, and if not, why.
@@ -153,6 +33,9 @@ type ConnectionState string
 // The states of a connection.
 const (
 	Connected ConnectionState = "connected"
+	// Expired: its access token has run out, and for a passing reason no new one
+	// could be had. It becomes connected by itself.
+	Expired ConnectionState = "expired"
 	// NeedsReconnect: HubSpot refused the refresh token for good.
 	NeedsReconnect ConnectionState = "needs_reconnect"
 	// Revoked: disconnected from our side.
@@ -175,10 +58,18 @@ func (s ConnectionState) Ended() bool {
 type Connection struct {
 	ID             uuid.UUID `json:"id"`
 	OrganizationID uuid.UUID `json:"organization_id"`
-	AppID          uuid.UUID `json:"app_id"`
-	Name           string    `json:"name"`
-	HubID          int64     `json:"hub_id"`
-	HubDomain      string    `json:"hub_domain,omitempty"`
+	// AppID is zero for a token that never expires, of a private app or a
+	// service key.
+	AppID     uuid.UUID `json:"app_id,omitzero"`
+	Name      string    `json:"name"`
+	HubID     int64     `json:"hub_id"`
+	HubDomain string    `json:"hub_domain,omitempty"`
+	// AccountType is HubSpot's: STANDARD, SANDBOX, DEVELOPER_TEST or
+	// APP_DEVELOPER; empty if it was not told.
+	AccountType string `json:"account_type,omitempty"`
+	TimeZone    string `json:"time_zone,omitempty"`
+	// Currencies are the account's, the company currency first.
+	Currencies []string `json:"currencies,omitempty"`
 	// UserID is the HubSpot user who granted it; 0 if HubSpot did not say.
 	UserID int64 `json:"user_id,omitempty"`
 	// PersonID is that user among the organization's people, if known.
@@ -191,17 +82,46 @@ type Connection struct {
 	StateChangedAt time.Time       `json:"state_changed_at"`
 	TokenVersion   int64           `json:"token_version"`
 	LastSuccessAt  *time.Time      `json:"last_success_at,omitempty"`
-	CreatedAt      time.Time       `json:"created_at"`
+	LastError      string          `json:"last_error,omitempty"`
+	LastErrorAt    *time.Time      `json:"last_error_at,omitempty"`
+	// IsDefault: it acts where no rule says otherwise.
+	IsDefault bool `json:"is_default,omitempty"`
+	// AnyEnvironment: an admin let it write for sources of the other kind.
+	AnyEnvironment bool `json:"any_environment,omitempty"`
+	// Reveal: an admin let its access tokens be shown and exported.
+	Reveal    bool      `json:"reveal,omitempty"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// IsStatic says whether it is a token that never expires, rather than a grant
+// of an app.
+func (c Connection) IsStatic() bool { return c.AppID == uuid.Nil }
+
+// IsTest says whether its account is a sandbox or somebody's test account.
+func (c Connection) IsTest() bool {
+	return c.AccountType == "SANDBOX" || c.AccountType == "DEVELOPER_TEST" || c.AccountType == "APP_DEVELOPER"
+}
+
+// Missing returns the scope without which a tool can't be used through this
+// connection; empty if nothing is missing, or if HubSpot did not say what was
+// granted (of an imported token).
+func (c Connection) Missing(tool policy.Tool) string {
+	if len(c.Scopes) == 0 {
+		return ""
+	}
+	return hubspot.MissingScope(c.Scopes, tool.Object, tool.Operation != policy.Read)
 }
 
 const connectionColumns = `
-	c.id, c.organization_id, c.app_id, c.name, c.hub_id, c.hub_domain, coalesce(c.user_id, 0), c.person_id, c.is_user_level,
-	c.scopes, c.state, c.state_reason, c.state_changed_at, c.token_version, c.last_success_at, c.created_at`
+	c.id, c.organization_id, coalesce(c.app_id, '00000000-0000-0000-0000-000000000000'), c.name, c.hub_id, c.hub_domain, coalesce(c.user_id, 0), c.person_id, c.is_user_level,
+	c.scopes, c.state, c.state_reason, c.state_changed_at, c.token_version, c.last_success_at, c.created_at,
+	c.account_type, c.time_zone, c.currencies, c.last_error, c.last_error_at, c.is_default, c.any_environment, c.reveal`
 
 func (c *Connection) fields() []any {
 	return []any{
 		&c.ID, &c.OrganizationID, &c.AppID, &c.Name, &c.HubID, &c.HubDomain, &c.UserID, &c.PersonID, &c.IsUserLevel,
 		&c.Scopes, &c.State, &c.StateReason, &c.StateChangedAt, &c.TokenVersion, &c.LastSuccessAt, &c.CreatedAt,
+		&c.AccountType, &c.TimeZone, &c.Currencies, &c.LastError, &c.LastErrorAt, &c.IsDefault, &c.AnyEnvironment, &c.Reveal,
 	}
 }
 
@@ -271,6 +191,9 @@ func (s *Store) setConnectionState(ctx context.Context, tx pgx.Tx, c Connection,
 	if c.State == state {
 		return nil
 	}
+	if err := queueConnectionNotice(ctx, tx, c, state); err != nil {
+		return err
+	}
 	if state == Connected {
 		if err := wakePaused(ctx, tx, c); err != nil {
 			return err
@@ -310,7 +233,7 @@ func lockConnection(ctx context.Context, tx pgx.Tx, id uuid.UUID) (Connection, [
 	}
 	var c Connection
 	var sealed []byte
-	err := tx.QueryRow(ctx, `select `+connectionColumns+`, c.sealed_refresh_token from connections c where c.id = $1 for update`, id).
+	err := tx.QueryRow(ctx, `select `+connectionColumns+`, c.sealed_refresh_token from connections c where c.id = $1 for no key update`, id).
 		Scan(append(c.fields(), &sealed)...)
 	if hasCode(err, "55P03") {
 		return Connection{}, nil, fmt.Errorf("%s: %w", doing, ErrLocked)
@@ -332,6 +255,8 @@ type Grant struct {
 	RefreshToken Secret
 	AccessToken  Secret
 	ExpiresAt    time.Time
+	// Scopes are what the grant is good for now; empty if HubSpot did not say.
+	Scopes []string
 }
 
 // Token is what is known of a connection's access token.
@@ -342,6 +267,8 @@ type Token struct {
 	Access    Secret
 	Version   int64
 	ExpiresAt time.Time
+	// RestFor is how much longer HubSpot is not to be asked for another one.
+	RestFor time.Duration
 }
 
 // Token reads a connection and its access token, if one is there. It needs no
@@ -355,14 +282,25 @@ func (s *Store) readToken(ctx context.Context, q querier, id uuid.UUID) (Token, 
 	var version *int64
 	var sealed []byte
 	var expires *time.Time
+	var static []byte
+	// By the database's clock: those of the processes may differ.
 	err := q.QueryRow(ctx, `
-		select `+connectionColumns+`, a.token_version, a.sealed, a.expires_at
+		select `+connectionColumns+`, a.token_version, a.sealed, a.expires_at, c.sealed_static_token,
+		       greatest(coalesce(c.token_rest_until - clock_timestamp(), interval '0'), interval '0')
 		from connections c left join access_tokens a on a.connection_id = c.id and a.token_version = c.token_version
-		where c.id = $1`, id).Scan(append(t.Connection.fields(), &version, &sealed, &expires)...)
+		where c.id = $1`, id).Scan(append(t.Connection.fields(), &version, &sealed, &expires, &static, &t.RestFor)...)
 	if err != nil {
 		return Token{}, notFound(err, fmt.Sprintf("reading the token of connection %s", id))
 	}
 	t.Version = t.Connection.TokenVersion
+	if static != nil {
+		access, err := s.vault.Open(static, staticTokenPlace(id))
+		if err != nil {
+			return Token{}, fmt.Errorf("opening the token of connection %s: %w", id, err)
+		}
+		t.Access, t.ExpiresAt = Secret(access), time.Now().Add(staticLife)
+		return t, nil
+	}
 	if version == nil {
 		return t, nil
 	}
@@ -374,18 +312,25 @@ func (s *Store) readToken(ctx context.Context, q querier, id uuid.UUID) (Token, 
 	return t, nil
 }
 
+// staticLife is how long a token that never expires is said to last from now.
+const staticLife = 24 * time.Hour
+
 // Refreshing is what a refresh has to go by.
 type Refreshing struct {
 	Connection   Connection
 	App          App
 	ClientSecret Secret
 	RefreshToken Secret
+	// RestFor is how much longer HubSpot is not to be asked.
+	RestFor time.Duration
 }
 
-// Refreshed is how a refresh ended: a new grant, or a new state.
+// Refreshed is how a refresh ended: a new grant, a rest, or a new state.
 type Refreshed struct {
 	Grant *Grant
-	// State and Reason, without a grant, are what the connection becomes.
+	// RestFor, without a grant, is how long nobody is to ask HubSpot again.
+	RestFor time.Duration
+	// State and Reason, with neither, are what the connection becomes.
 	State  ConnectionState
 	Reason string
 }
@@ -398,7 +343,8 @@ type Refreshed struct {
 // while the row is held, with everything opened; it must return well before 15
 // seconds are over. Its grant is sealed and stored as the next version, and a
 // connection that was not connected becomes so: that is audited, and every
-// follow-up that waits for it is woken. Or the state that it names is stored.
+// follow-up that waits for it is woken. Or the rest that HubSpot asked for is
+// stored, or the state that it names.
 // All that is one transaction.
 //
 // An error of refresh changes nothing. An error of the commit loses the grant:
@@ -421,15 +367,32 @@ func (s *Store) RefreshLocked(
 		if c.State.Ended() || newer {
 			return nil
 		}
+		if c.IsStatic() {
+			// There is nothing to refresh it with: who comes here was refused.
+			const refused = "HubSpot no longer accepts the token: import a new one"
+			if err := s.setConnectionState(ctx, tx, c, NeedsReconnect, refused, refresher); err != nil {
+				return err
+			}
+			t.Connection.State, t.Connection.StateReason, t.Access = NeedsReconnect, refused, ""
+			return nil
+		}
 		in, err := s.openConnection(ctx, tx, c, sealed)
 		if err != nil {
 			return err
 		}
+		in.RestFor = t.RestFor
 		out, err := refresh(ctx, in)
 		if err != nil {
 			return err
 		}
+		if out.Grant == nil && out.RestFor > 0 {
+			_, err := tx.Exec(ctx, `update connections set token_rest_until = clock_timestamp() + $2::interval where id = $1`, connectionID, out.RestFor)
+			return err
+		}
 		if out.Grant == nil {
+			if err := s.noteError(ctx, tx, connectionID, out.Reason); err != nil {
+				return err
+			}
 			if err := s.setConnectionState(ctx, tx, c, out.State, out.Reason, refresher); err != nil {
 				return err
 			}
@@ -445,6 +408,9 @@ func (s *Store) RefreshLocked(
 		if err := s.setConnectionState(ctx, tx, c, Connected, "", refresher); err != nil {
 			return err
 		}
+		if err := s.changeScopes(ctx, tx, c, out.Grant.Scopes, refresher); err != nil {
+			return err
+		}
 		t, err = s.readToken(ctx, tx, connectionID)
 		return err
 	})
@@ -455,6 +421,79 @@ func (s *Store) RefreshLocked(
 }
 
 var refresher = Actor{Name: "token refresh"}
+
+// changeScopes stores what a grant is good for now, if that has changed.
+func (s *Store) changeScopes(ctx context.Context, tx pgx.Tx, c Connection, scopes []string, actor Actor) error {
+	scopes = slices.Compact(slices.Sorted(slices.Values(scopes)))
+	if len(scopes) == 0 || slices.Equal(scopes, c.Scopes) {
+		return nil
+	}
+	if _, err := tx.Exec(ctx, `update connections set scopes = $2 where id = $1`, c.ID, scopes); err != nil {
+		return fmt.Errorf("storing the scopes of connection %s: %w", c.ID, err)
+	}
+	without := func(a, b []string) []string {
+		return slices.DeleteFunc(slices.Clone(a), func(scope string) bool { return slices.Contains(b, scope) })
+	}
+	lost, gained := without(c.Scopes, scopes), without(scopes, c.Scopes)
+	var changes []string
+	if len(lost) > 0 {
+		changes = append(changes, "taken away at HubSpot: "+strings.Join(lost, ", "))
+	}
+	if len(gained) > 0 {
+		changes = append(changes, "granted: "+strings.Join(gained, ", "))
+	}
+	if err := s.audit(ctx, tx, AuditEntry{
+		OrganizationID: c.OrganizationID, Kind: AuditConnection, Actor: actor, ConnectionID: &c.ID, Reason: "scopes changed; " + strings.Join(changes, "; "),
+	}); err != nil {
+		return err
+	}
+	// Those look at what can be done now: questions about what can't are
+	// withdrawn, what waited for a scope goes on.
+	return wakeOpen(ctx, tx, c)
+}
+
+// wakeOpen lets every open follow-up of a connection look again.
+func wakeOpen(ctx context.Context, tx pgx.Tx, c Connection) error {
+	_, err := tx.Exec(ctx, `
+		insert into wakeups (id, organization_id, meeting_id, reason)
+		select gen_random_uuid(), organization_id, meeting_id, 'scopes changed' from follow_ups
+		where organization_id = $1 and connection_id = $2 and state = 'open'`, c.OrganizationID, c.ID)
+	if err != nil {
+		return fmt.Errorf("waking what goes through connection %s: %w", c.ID, err)
+	}
+	return nil
+}
+
+// noteError keeps what went wrong last, for people to see. The sentence has no
+// personal data.
+func (s *Store) noteError(ctx context.Context, q querier, id uuid.UUID, sentence string) error {
+	if _, err := q.Exec(ctx, `update connections set last_error = $2, last_error_at = now() where id = $1`, id, sentence); err != nil {
+		return fmt.Errorf("noting what went wrong with connection %s: %w", id, err)
+	}
+	return nil
+}
+
+// NoteExpired records that no token could be had for a passing reason although
+// the last one has run out. The next refresh that succeeds ends it.
+func (s *Store) NoteExpired(ctx context.Context, id uuid.UUID, sentence string) error {
+	return s.inTx(ctx, func(tx pgx.Tx) error {
+		c, _, err := lockConnection(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		if err := s.noteError(ctx, tx, id, sentence); err != nil {
+			return err
+		}
+		if c.State != Connected {
+			return nil
+		}
+		t, err := s.readToken(ctx, tx, id)
+		if err != nil || t.Access != "" && t.ExpiresAt.After(time.Now()) {
+			return err // somebody got a new one meanwhile
+		}
+		return s.setConnectionState(ctx, tx, c, Expired, sentence, refresher)
+	})
+}
 
 func (s *Store) openConnection(ctx context.Context, q querier, c Connection, sealed []byte) (Refreshing, error) {
 	app, err := scanApp(q.QueryRow(ctx, selectApp+` where id = $1`, c.AppID), fmt.Sprintf("reading app %s", c.AppID))
@@ -487,7 +526,7 @@ func (s *Store) storeGrant(ctx context.Context, tx pgx.Tx, id uuid.UUID, g Grant
 		return err
 	}
 	_, err = tx.Exec(ctx, `
-		update connections set sealed_refresh_token = $2, token_version = token_version + 1, last_success_at = now()
+		update connections set sealed_refresh_token = $2, token_version = token_version + 1, last_success_at = now(), token_rest_until = null
 		where id = $1`, id, refresh)
 	if err != nil {
 		return fmt.Errorf("storing the refresh token of connection %s: %w", id, err)
@@ -516,6 +555,9 @@ func (s *Store) DropGrant(ctx context.Context, organizationID, id uuid.UUID, act
 		if c.OrganizationID != organizationID {
 			return fmt.Errorf("locking connection %s: %w", id, ErrNotFound)
 		}
+		if c.IsStatic() {
+			return s.dropStaticToken(ctx, tx, c, actor)
+		}
 		if sealed == nil {
 			return nil
 		}
@@ -534,6 +576,15 @@ func (s *Store) DropGrant(ctx context.Context, organizationID, id uuid.UUID, act
 		}
 		return s.audit(ctx, tx, AuditEntry{OrganizationID: c.OrganizationID, Kind: AuditConnection, Actor: actor, ConnectionID: &id, Reason: "grant revoked at HubSpot, tokens deleted"})
 	})
+}
+
+// dropStaticToken deletes a token that never expires. HubSpot has no call that
+// ends one: whoever made it there has to.
+func (s *Store) dropStaticToken(ctx context.Context, tx pgx.Tx, c Connection, actor Actor) error {
+	if _, err := tx.Exec(ctx, `update connections set sealed_static_token = null where id = $1`, c.ID); err != nil {
+		return fmt.Errorf("deleting the token of connection %s: %w", c.ID, err)
+	}
+	return s.audit(ctx, tx, AuditEntry{OrganizationID: c.OrganizationID, Kind: AuditConnection, Actor: actor, ConnectionID: &c.ID, Reason: "imported token deleted"})
 }
 
 // NameTakenError says that a connection's name belongs to one to another
@@ -556,22 +607,49 @@ type Granted struct {
 	UserEmail   string
 	IsUserLevel bool
 	Scopes      []string
+	// Account is what HubSpot says of the account; zero if it was not told.
+	AccountType string
+	TimeZone    string
+	Currencies  []string
 	Grant       Grant
+}
+
+// ExistsError says that the account is connected already, by a grant that
+// works: nothing was replaced. What HubSpot granted is kept for as long as the
+// attempt's link works; see [Store.KeptGrant].
+type ExistsError struct {
+	Connection Connection
+	// OtherUser: somebody else granted the connection that is there.
+	OtherUser bool
+}
+
+// Error names the connection.
+func (e *ExistsError) Error() string {
+	return fmt.Sprintf("HubSpot account %d is connected already, as connection %s", e.Connection.HubID, e.Connection.ID)
 }
 
 // SaveGrant stores what an attempt was granted and ends the attempt, in one
 // transaction. A connection of the same app to the same account (and, for a
 // user-level app, of the same user) is renewed and keeps its name; reconnected
-// says so. Otherwise a new one is made with the attempt's name, or refused with
-// [NameTakenError] if another connection has it.
+// says so. But one that works, and has another name or was granted by another
+// user, is replaced only if the attempt is confirmed: else the error is an
+// [*ExistsError]. Without such a connection a new one is made with the attempt's
+// name, or refused with [NameTakenError] if another connection has it.
 func (s *Store) SaveGrant(ctx context.Context, a Attempt, g Granted) (c Connection, reconnected bool, err error) {
+	var exists *ExistsError
 	save := func() error {
 		return s.inTx(ctx, func(tx pgx.Tx) error {
 			c, reconnected, err = s.saveGrant(ctx, tx, a, g)
+			if errors.As(err, &exists) {
+				return s.keepGrant(ctx, tx, a, g, exists.Connection.ID)
+			}
 			return err
 		})
 	}
 	err = save()
+	if err == nil && exists != nil {
+		return Connection{}, false, exists
+	}
 	if isUniqueViolation(err) {
 		// Somebody connected the same account, or took the name, just now.
 		err = save()
@@ -592,22 +670,27 @@ func (s *Store) saveGrant(ctx context.Context, tx pgx.Tx, a Attempt, g Granted) 
 		return Connection{}, false, fmt.Errorf("looking for the person who connected: %w", err)
 	}
 	actor.PersonID = person
-	scopes := slices.Sorted(slices.Values(g.Scopes))
-	if scopes == nil {
-		scopes = []string{}
-	}
+	scopes := append([]string{}, slices.Compact(slices.Sorted(slices.Values(g.Scopes)))...)
+	currencies := append([]string{}, g.Currencies...)
 
 	var c Connection
 	err = tx.QueryRow(ctx, `
 		select `+connectionColumns+` from connections c
-		where c.app_id = $1 and c.hub_id = $2 and c.is_user_level = $3 and (not $3 or c.user_id = $4) for update`,
+		where c.app_id = $1 and c.hub_id = $2 and c.is_user_level = $3 and (not $3 or c.user_id = $4) for no key update`,
 		a.AppID, g.HubID, g.IsUserLevel, g.UserID).Scan(c.fields()...)
 	reconnected := err == nil
 	switch {
 	case err == nil:
+		works := c.State == Connected || c.State == Expired
+		otherUser := c.UserID != 0 && g.UserID != c.UserID
+		if works && !a.Confirmed && (c.Name != a.ConnectionName || otherUser) {
+			return Connection{}, false, &ExistsError{Connection: c, OtherUser: otherUser}
+		}
 		_, err = tx.Exec(ctx, `
-			update connections set hub_domain = $2, user_id = $3, person_id = $4, scopes = $5 where id = $1`,
-			c.ID, g.HubDomain, nullInt(g.UserID), person, scopes)
+			update connections set hub_domain = $2, user_id = $3, person_id = $4, account_type = $5, time_zone = $6, currencies = $7,
+			       granted_at = now(), last_error = '', last_error_at = null
+			where id = $1`,
+			c.ID, g.HubDomain, nullInt(g.UserID), person, g.AccountType, g.TimeZone, currencies)
 		if err != nil {
 			return Connection{}, false, fmt.Errorf("renewing connection %s: %w", c.ID, err)
 		}
@@ -622,12 +705,15 @@ func (s *Store) saveGrant(ctx context.Context, tx pgx.Tx, a Attempt, g Granted) 
 		}
 		c = Connection{ID: newID(), OrganizationID: a.OrganizationID, State: NeedsReconnect}
 		_, err = tx.Exec(ctx, `
-			insert into connections (id, organization_id, app_id, name, hub_id, hub_domain, user_id, person_id, is_user_level, scopes, state)
-			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
-			c.ID, a.OrganizationID, a.AppID, a.ConnectionName, g.HubID, g.HubDomain, nullInt(g.UserID), person, g.IsUserLevel, scopes, Connected)
+			insert into connections (id, organization_id, app_id, name, hub_id, hub_domain, user_id, person_id, is_user_level, scopes, state,
+			                         account_type, time_zone, currencies)
+			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
+			c.ID, a.OrganizationID, a.AppID, a.ConnectionName, g.HubID, g.HubDomain, nullInt(g.UserID), person, g.IsUserLevel, scopes, Connected,
+			g.AccountType, g.TimeZone, currencies)
 		if err != nil {
 			return Connection{}, false, err
 		}
+		c.Scopes = scopes
 	default:
 		return Connection{}, false, fmt.Errorf("looking for connections to account %d: %w", g.HubID, err)
 	}
@@ -657,7 +743,13 @@ func (s *Store) saveGrant(ctx context.Context, tx pgx.Tx, a Attempt, g Granted) 
 			return Connection{}, false, err
 		}
 	}
-	if _, err := tx.Exec(ctx, `update connection_attempts set used_at = now(), outcome = $2 where id = $1`, a.ID, what); err != nil {
+	if err := s.changeScopes(ctx, tx, c, scopes, actor); err != nil {
+		return Connection{}, false, err
+	}
+	if err := chooseAgain(ctx, tx, a.OrganizationID); err != nil {
+		return Connection{}, false, err
+	}
+	if _, err := tx.Exec(ctx, `update connection_attempts set used_at = now(), sealed_grant = null, outcome = $2 where id = $1`, a.ID, what); err != nil {
 		return Connection{}, false, fmt.Errorf("ending the attempt to connect: %w", err)
 	}
 	stored, err := s.readToken(ctx, tx, c.ID)
@@ -671,135 +763,104 @@ func nullInt(n int64) *int64 {
 	return &n
 }
 
-// Attempt is a way to connect that somebody began.
-type Attempt struct {
-	ID             uuid.UUID
-	OrganizationID uuid.UUID
-	AppID          uuid.UUID
-	ConnectionName string
-	ExpiresAt      time.Time
-}
-
-// AttemptTTL is how long a link to connect works.
-const AttemptTTL = 15 * time.Minute
-
-// What can be wrong with a one-time token, beside [ErrNotFound].
-var (
-	ErrExpired = errors.New("expired")
-	ErrUsed    = errors.New("used already")
-	// ErrForeign: it was begun in another browser.
-	ErrForeign = errors.New("begun in another browser")
-)
-
-// CreateAttempt begins a way to connect and returns its one-time link's token,
-// of which only the hash is stored.
-func (s *Store) CreateAttempt(ctx context.Context, organizationID, appID uuid.UUID, connectionName string, actor Actor) (Attempt, Secret, error) {
-	if connectionName == "" {
-		return Attempt{}, "", errors.New("a connection needs a name")
+// ImportToken stores an access token that never expires, of a private app or a
+// service key, as a connection of that name; an earlier one to the same account
+// is replaced.
+func (s *Store) ImportToken(ctx context.Context, organizationID uuid.UUID, name string, g Granted, token Secret, actor Actor) (Connection, error) {
+	if name == "" || token == "" || g.HubID == 0 {
+		return Connection{}, errors.New("an imported token needs a name and an account")
 	}
-	link, hash := newOneTimeToken()
-	a := Attempt{ID: newID(), OrganizationID: organizationID, AppID: appID, ConnectionName: connectionName}
+	var c Connection
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
-		err := tx.QueryRow(ctx, `
-			insert into connection_attempts (id, organization_id, app_id, connection_name, link_hash, expires_at)
-			select $1, organization_id, id, $4, $5, now() + $6::interval from apps where organization_id = $2 and id = $3
-			returning expires_at`,
-			a.ID, organizationID, appID, connectionName, hash, AttemptTTL).Scan(&a.ExpiresAt)
+		id := newID()
+		err := tx.QueryRow(ctx, `select id from connections where organization_id = $1 and hub_id = $2 and app_id is null for no key update`,
+			organizationID, g.HubID).Scan(&id)
+		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+			return fmt.Errorf("looking for an earlier token: %w", err)
+		}
+		sealed, err := s.vault.Seal([]byte(token), staticTokenPlace(id))
 		if err != nil {
-			return notFound(err, fmt.Sprintf("beginning to connect app %s", appID))
+			return err
 		}
-		return s.audit(ctx, tx, AuditEntry{OrganizationID: organizationID, Kind: AuditConnection, Actor: actor, Reason: "link to connect made"})
+		_, err = tx.Exec(ctx, `
+			insert into connections (id, organization_id, name, hub_id, hub_domain, is_user_level, scopes, state, account_type, time_zone, currencies,
+			                         sealed_static_token, last_success_at, token_version)
+			values ($1, $2, $3, $4, $5, false, $6, 'connected', $7, $8, $9, $10, now(), 1)
+			on conflict (id) do update set
+			  name = excluded.name, hub_domain = excluded.hub_domain, scopes = excluded.scopes, state = 'connected', state_reason = '',
+			  account_type = excluded.account_type, time_zone = excluded.time_zone, currencies = excluded.currencies,
+			  sealed_static_token = excluded.sealed_static_token, last_success_at = now(), last_error = '', last_error_at = null,
+			  token_version = connections.token_version + 1`,
+			id, organizationID, name, g.HubID, g.HubDomain, append([]string{}, g.Scopes...), g.AccountType, g.TimeZone,
+			append([]string{}, g.Currencies...), sealed)
+		if err != nil {
+			return err
+		}
+		if err := s.audit(ctx, tx, AuditEntry{
+			OrganizationID: organizationID, Kind: AuditConnection, Actor: actor, ConnectionID: &id, Reason: fmt.Sprintf("token imported for HubSpot account %d", g.HubID),
+		}); err != nil {
+			return err
+		}
+		t, err := s.readToken(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		c = t.Connection
+		if err := wakePaused(ctx, tx, c); err != nil {
+			return err
+		}
+		return chooseAgain(ctx, tx, organizationID)
 	})
+	if isUniqueViolation(err) {
+		return Connection{}, fmt.Errorf("the organization already has a connection named %q", name)
+	}
 	if err != nil {
-		return Attempt{}, "", err
+		return Connection{}, fmt.Errorf("importing a token for HubSpot account %d: %w", g.HubID, err)
 	}
-	return a, link, nil
+	return c, nil
 }
 
-const attemptColumns = `id, organization_id, app_id, connection_name, expires_at`
-
-func (a *Attempt) fields() []any {
-	return []any{&a.ID, &a.OrganizationID, &a.AppID, &a.ConnectionName, &a.ExpiresAt}
+// SetReveal lets a connection's access tokens be shown and exported, or ends
+// that. It is off for every connection to begin with.
+func (s *Store) SetReveal(ctx context.Context, organizationID, id uuid.UUID, on bool, actor Actor) error {
+	return s.switchConnection(ctx, organizationID, id, "reveal", on, "showing its access tokens", actor)
 }
 
-// AttemptByLink returns the attempt that a link's token belongs to. It changes
-// nothing. The error is [ErrNotFound], [ErrExpired] or [ErrUsed].
-func (s *Store) AttemptByLink(ctx context.Context, link Secret) (Attempt, error) {
-	var a Attempt
-	var used, expired bool
-	err := s.pool.QueryRow(ctx, `
-		select `+attemptColumns+`, used_at is not null, expires_at <= now() from connection_attempts where link_hash = $1`,
-		hashToken(link)).Scan(append(a.fields(), &used, &expired)...)
-	switch {
-	case err != nil:
-		return Attempt{}, notFound(err, "reading an attempt to connect")
-	case used:
-		return Attempt{}, ErrUsed
-	case expired:
-		return Attempt{}, ErrExpired
-	}
-	return a, nil
+// SetAnyEnvironment lets a connection to a test account write for production
+// sources, or the reverse, or ends that.
+func (s *Store) SetAnyEnvironment(ctx context.Context, organizationID, id uuid.UUID, on bool, actor Actor) error {
+	return s.switchConnection(ctx, organizationID, id, "any_environment", on, "writing for sources of the other kind", actor)
 }
 
-// AuthorizeAttempt gives an attempt a fresh OAuth state, tied to the browser
-// that holds the given token. The same browser may go there again (the newest
-// state counts); another one is refused with [ErrForeign].
-func (s *Store) AuthorizeAttempt(ctx context.Context, link, browser Secret) (Attempt, Secret, error) {
-	state, hash := newOneTimeToken()
-	var a Attempt
-	err := s.pool.QueryRow(ctx, `
-		update connection_attempts set state_hash = $2, browser_hash = $3
-		where link_hash = $1 and used_at is null and expires_at > now() and (browser_hash is null or browser_hash = $3)
-		returning `+attemptColumns, hashToken(link), hash, hashToken(browser)).Scan(a.fields()...)
-	if errors.Is(err, pgx.ErrNoRows) {
-		if _, err := s.AttemptByLink(ctx, link); err != nil {
-			return Attempt{}, "", err
+func (s *Store) switchConnection(ctx context.Context, organizationID, id uuid.UUID, column string, on bool, what string, actor Actor) error {
+	return s.inTx(ctx, func(tx pgx.Tx) error {
+		var was bool
+		err := tx.QueryRow(ctx, `
+			update connections c set `+column+` = $3 from connections before
+			where c.organization_id = $1 and c.id = $2 and before.id = c.id returning before.`+column, organizationID, id, on).Scan(&was)
+		if err != nil {
+			return notFound(err, fmt.Sprintf("changing connection %s", id))
 		}
-		return Attempt{}, "", ErrForeign
-	}
-	if err != nil {
-		return Attempt{}, "", fmt.Errorf("beginning to authorize: %w", err)
-	}
-	return a, state, nil
+		if was == on {
+			return nil
+		}
+		verdict := map[bool]string{true: " turned on", false: " turned off"}[on]
+		if err := s.audit(ctx, tx, AuditEntry{OrganizationID: organizationID, Kind: AuditConnection, Actor: actor, ConnectionID: &id, Reason: what + verdict}); err != nil {
+			return err
+		}
+		return chooseAgain(ctx, tx, organizationID)
+	})
 }
 
-// ClaimAttempt takes the attempt that an OAuth state belongs to: it works once.
-// The error is [ErrNotFound], [ErrExpired], [ErrUsed] or [ErrForeign], and then
-// nothing has changed. Finish with [Store.SaveGrant] or [Store.FailAttempt].
-func (s *Store) ClaimAttempt(ctx context.Context, state, browser Secret) (Attempt, error) {
-	var a Attempt
-	err := s.pool.QueryRow(ctx, `
-		update connection_attempts set used_at = now()
-		where state_hash = $1 and browser_hash = $2 and used_at is null and expires_at > now()
-		returning `+attemptColumns, hashToken(state), hashToken(browser)).Scan(a.fields()...)
-	if err == nil {
-		return a, nil
-	}
-	if !errors.Is(err, pgx.ErrNoRows) {
-		return Attempt{}, fmt.Errorf("reading an OAuth state: %w", err)
-	}
-	var used, expired bool
-	err = s.pool.QueryRow(ctx, `
-		select used_at is not null, expires_at <= now() from connection_attempts where state_hash = $1`, hashToken(state)).Scan(&used, &expired)
-	switch {
-	case err != nil:
-		return Attempt{}, notFound(err, "reading an OAuth state")
-	case used:
-		return Attempt{}, ErrUsed
-	case expired:
-		return Attempt{}, ErrExpired
-	default:
-		return Attempt{}, ErrForeign
-	}
-}
-
-// FailAttempt records that a claimed attempt led nowhere. Its link may be used
-// again in the same browser until it expires; its state may not.
-func (s *Store) FailAttempt(ctx context.Context, id uuid.UUID, outcome string) error {
-	_, err := s.pool.Exec(ctx, `
-		update connection_attempts set used_at = null, state_hash = null, outcome = $2 where id = $1`, id, outcome)
+// AuditReveal records that an access token was shown or exported: what is done
+// with it then passes no permission. The reason is whoever asked's, and words.
+func (s *Store) AuditReveal(ctx context.Context, organizationID, connectionID uuid.UUID, reason string, actor Actor) error {
+	o, err := s.Organization(ctx, organizationID)
 	if err != nil {
-		return fmt.Errorf("recording how an attempt to connect ended: %w", err)
+		return err
 	}
-	return nil
+	return s.Audit(ctx, AuditEntry{
+		OrganizationID: organizationID, Kind: AuditConnection, Actor: actor, ConnectionID: &connectionID,
+		Reason: "access token revealed, outside permissions", Values: map[string]string{"reason": reason}, DataKeyID: &o.dataKeyID,
+	})
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -25,7 +26,7 @@ const (
 	NextPlan   Next = "plan"   // the meeting says something that no round has planned
 	NextWrite  Next = "write"  // Look.Ready can be written
 	NextAnswer Next = "answer" // people have to answer Look.Pending
-	NextPause  Next = "pause"  // its connection has to come back
+	NextPause  Next = "pause"  // its connection has to come back, or to be given a scope
 	NextDone   Next = "done"   // nothing is left
 )
 
@@ -46,6 +47,8 @@ type Look struct {
 	Until          time.Time         `json:"until,omitzero"` // end of gathering, or the next deadline of a question
 	Ready          []ReadyAction     `json:"ready,omitempty"`
 	Pending        []PendingQuestion `json:"pending,omitempty"`
+	// HubID is the HubSpot account that it works in, once that is known.
+	HubID int64 `json:"hub_id,omitempty"`
 	// TemporalDecisions says whether the organization lets people decide in the
 	// Temporal UI.
 	TemporalDecisions bool `json:"temporal_decisions,omitempty"`
@@ -55,6 +58,8 @@ type Look struct {
 type ReadyAction struct {
 	ID    uuid.UUID `json:"id"`
 	Title string    `json:"title"`
+	// Decided: a human allowed it, and may be waiting for it.
+	Decided bool `json:"decided,omitempty"`
 }
 
 // PendingQuestion waits for an answer.
@@ -91,6 +96,9 @@ type followUp struct {
 	answers, plannedAnswers   int64
 	connectionID              *uuid.UUID
 	pausedSince               *time.Time
+	pausedFor                 string
+	// connection is that of connectionID, if there is one.
+	connection *Connection
 
 	version     int64
 	hasNotes    bool
@@ -119,10 +127,13 @@ func (s *Store) lockFollowUp(ctx context.Context, tx pgx.Tx, organizationID, mee
 	}
 	f := &followUp{organizationID: organizationID, meetingID: meetingID}
 	err := tx.QueryRow(ctx, `
-		select state, round, planned_version, answers, planned_answers, connection_id, paused_since
+		select state, round, planned_version, answers, planned_answers, connection_id, paused_since, paused_for
 		from follow_ups where organization_id = $1 and meeting_id = $2 for update`, organizationID, meetingID).Scan(
-		&f.state, &f.round, &f.plannedVersion, &f.answers, &f.plannedAnswers, &f.connectionID, &f.pausedSince)
+		&f.state, &f.round, &f.plannedVersion, &f.answers, &f.plannedAnswers, &f.connectionID, &f.pausedSince, &f.pausedFor)
 	if err := notFound(err, "locking the follow-up"); err != nil {
+		return nil, err
+	}
+	if err := s.readConnection(ctx, tx, f); err != nil {
 		return nil, err
 	}
 	// A statement of its own, begun after the lock was had: a join above would
@@ -142,12 +153,43 @@ func (s *Store) lockFollowUp(ctx context.Context, tx pgx.Tx, organizationID, mee
 	return f, nil
 }
 
+// readConnection reads the connection that the follow-up goes through.
+func (s *Store) readConnection(ctx context.Context, tx pgx.Tx, f *followUp) error {
+	f.connection = nil
+	if f.connectionID == nil {
+		return nil
+	}
+	var c Connection
+	err := tx.QueryRow(ctx, `select `+connectionColumns+` from connections c where c.organization_id = $1 and c.id = $2`,
+		f.organizationID, *f.connectionID).Scan(c.fields()...)
+	if err != nil {
+		return notFound(err, "reading the connection of the follow-up")
+	}
+	f.connection = &c
+	return nil
+}
+
+// blocked says why an action can't be carried out through the follow-up's
+// connection, whoever allows it; empty if it can.
+func (f *followUp) blocked(tool policy.Tool) string {
+	if f.connection == nil {
+		return ""
+	}
+	if scope := f.connection.Missing(tool); scope != "" {
+		return "blocked: scope " + scope + " is not granted; reconnect with it"
+	}
+	return ""
+}
+
 func (s *Store) lookAt(ctx context.Context, tx pgx.Tx, organizationID, meetingID uuid.UUID) (Look, error) {
 	f, err := s.lockFollowUp(ctx, tx, organizationID, meetingID)
 	if err != nil {
 		return Look{}, err
 	}
 	look := Look{Round: f.round, MeetingVersion: f.version, TemporalDecisions: f.settings.TemporalDecisions}
+	if f.connection != nil {
+		look.HubID = f.connection.HubID
+	}
 	if f.over() || f.firstWordAt == nil {
 		look.Next = NextDone
 		return look, nil
@@ -176,7 +218,12 @@ func (s *Store) lookAt(ctx context.Context, tx pgx.Tx, organizationID, meetingID
 	for _, a := range actions {
 		byID[a.ID] = a
 	}
+	blocked := false
 	for _, a := range actions {
+		if a.State == ActionReady && f.blocked(a.Tool) != "" {
+			blocked = true
+			continue
+		}
 		// An action that is still being written belongs to a process that died:
 		// the gate looks before it sends again.
 		if a.State != ActionReady && a.State != ActionWriting {
@@ -185,6 +232,9 @@ func (s *Store) lookAt(ctx context.Context, tx pgx.Tx, organizationID, meetingID
 		if !slices.ContainsFunc(a.DependsOn, func(id uuid.UUID) bool { return !byID[id].State.Settled() }) {
 			look.Ready = append(look.Ready, ReadyAction{ID: a.ID, Title: a.Tool.Title()})
 		}
+	}
+	if err := markDecided(ctx, tx, look.Ready); err != nil {
+		return Look{}, err
 	}
 	if look.Pending, err = pendingQuestions(ctx, tx, f.meetingID); err != nil {
 		return Look{}, err
@@ -197,10 +247,35 @@ func (s *Store) lookAt(ctx context.Context, tx pgx.Tx, organizationID, meetingID
 		look.Next = NextWrite
 	case len(look.Pending) > 0:
 		look.Next = NextAnswer
+	case blocked:
+		look.Next = NextPause
 	default:
 		look.Next = NextDone
 	}
 	return look, nil
+}
+
+// markDecided marks the actions that a human allowed.
+func markDecided(ctx context.Context, tx pgx.Tx, ready []ReadyAction) error {
+	if len(ready) == 0 {
+		return nil
+	}
+	ids := make([]uuid.UUID, 0, len(ready))
+	for _, a := range ready {
+		ids = append(ids, a.ID)
+	}
+	rows, err := tx.Query(ctx, `select distinct action_id from approvals where action_id = any($1) and state in ('approved', 'edited')`, ids)
+	if err != nil {
+		return fmt.Errorf("reading which actions were decided: %w", err)
+	}
+	decided, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+	if err != nil {
+		return fmt.Errorf("reading which actions were decided: %w", err)
+	}
+	for i := range ready {
+		ready[i].Decided = slices.Contains(decided, ready[i].ID)
+	}
+	return nil
 }
 
 // gatherUntil is when a round may be planned: at once if the notes are there or
@@ -226,6 +301,9 @@ func (f *followUp) gatherUntil() time.Time {
 func (s *Store) stillPaused(ctx context.Context, tx pgx.Tx, f *followUp) (bool, error) {
 	if f.pausedSince == nil {
 		return false, nil
+	}
+	if f.pausedFor == pausedForChoice {
+		return true, nil // whoever chooses ends it
 	}
 	var connected bool
 	// Without a connection of its own it waits for any.
@@ -286,12 +364,29 @@ func (s *Store) moveToAnother(ctx context.Context, tx pgx.Tx, f *followUp) (bool
 	})
 }
 
+// What a pause waits for.
+const (
+	pausedForConnection = "connection"
+	pausedForChoice     = "choice"
+)
+
 // PauseFollowUp makes the follow-up wait until its connection is back. A nil
 // connection stands for "any of the organization's".
 func (s *Store) PauseFollowUp(ctx context.Context, organizationID, meetingID uuid.UUID, connectionID *uuid.UUID) error {
+	return s.pause(ctx, organizationID, meetingID, connectionID, pausedForConnection, "")
+}
+
+// PauseForChoice makes the follow-up wait until somebody has chosen the
+// connection that acts for it, or a rule does. The reason is for people, without
+// personal data.
+func (s *Store) PauseForChoice(ctx context.Context, organizationID, meetingID uuid.UUID, reason string) error {
+	return s.pause(ctx, organizationID, meetingID, nil, pausedForChoice, reason)
+}
+
+func (s *Store) pause(ctx context.Context, organizationID, meetingID uuid.UUID, connectionID *uuid.UUID, what, reason string) error {
 	_, err := s.pool.Exec(ctx, `
-		update follow_ups set paused_since = coalesce(paused_since, now()), connection_id = $3
-		where organization_id = $1 and meeting_id = $2`, organizationID, meetingID, connectionID)
+		update follow_ups set paused_since = coalesce(paused_since, now()), connection_id = $3, paused_for = $4, paused_reason = $5
+		where organization_id = $1 and meeting_id = $2`, organizationID, meetingID, connectionID, what, reason)
 	if err != nil {
 		return fmt.Errorf("pausing the follow-up of meeting %s: %w", meetingID, err)
 	}
@@ -341,6 +436,10 @@ func (s *Store) SavePlan(ctx context.Context, p Plan) error {
 			return err
 		}
 		f.round++
+		f.connectionID = &p.ConnectionID
+		if err := s.readConnection(ctx, tx, f); err != nil {
+			return err
+		}
 		if _, err := tx.Exec(ctx, `
 			update follow_ups set round = $2, planned_version = $3, connection_id = $4, sealed_resolution = $5,
 			                      planned_answers = greatest(planned_answers, $6), state = 'open', closed_at = null
@@ -556,6 +655,14 @@ func (s *Store) permit(ctx context.Context, tx pgx.Tx, f *followUp, a *Action, p
 	if permission == policy.Allow && a.Content.Doubt != "" {
 		permission = policy.Ask
 	}
+	blocked := f.blocked(a.Tool)
+	switch {
+	case permission == policy.Deny:
+	case blocked != "":
+		// Nobody is asked about what could not be carried out.
+		a.State, a.Reason = ActionReady, blocked
+		return setActionState(ctx, tx, a.ID, a.State, a.Reason)
+	}
 	switch permission {
 	case policy.Allow:
 		a.State, a.Reason = ActionReady, "allowed"
@@ -593,6 +700,9 @@ func (s *Store) reconcile(ctx context.Context, tx pgx.Tx, f *followUp) ([]Action
 	}
 	for i := range actions {
 		a := &actions[i]
+		if err := s.reconcileScope(ctx, tx, f, a, permissions); err != nil {
+			return nil, err
+		}
 		if a.State != ActionAsking || permissions.Decide(a.Tool) != policy.Deny {
 			continue
 		}
@@ -615,6 +725,24 @@ func (s *Store) reconcile(ctx context.Context, tx pgx.Tx, f *followUp) ([]Action
 		}
 	}
 	return actions, nil
+}
+
+// reconcileScope withdraws a question about what the connection's scopes no
+// longer let anybody do, and asks again once they do.
+func (s *Store) reconcileScope(ctx context.Context, tx pgx.Tx, f *followUp, a *Action, permissions policy.Permissions) error {
+	blocked := f.blocked(a.Tool)
+	switch {
+	case a.State == ActionAsking && blocked != "" && a.MayExistSince == nil:
+		if err := s.withdrawQuestion(ctx, tx, f.origin(), *a, blocked); err != nil {
+			return err
+		}
+		a.State, a.Reason = ActionReady, blocked
+		return setActionState(ctx, tx, a.ID, a.State, a.Reason)
+	case a.State == ActionReady && blocked == "" && strings.HasPrefix(a.Reason, "blocked: "):
+		return s.permit(ctx, tx, f, a, permissions)
+	default:
+		return nil
+	}
 }
 
 // reconcileDependent frees an action from prerequisites that will not happen:
@@ -779,10 +907,13 @@ type FollowUp struct {
 	State          string     `json:"state"`
 	Round          int        `json:"round"`
 	PausedSince    *time.Time `json:"paused_since,omitempty"`
-	ConnectionID   *uuid.UUID `json:"connection_id,omitempty"`
-	Report         Report     `json:"report"`
-	OpenedAt       time.Time  `json:"opened_at"`
-	ClosedAt       *time.Time `json:"closed_at,omitempty"`
+	// PausedReason says what it waits for, where that is not a connection to
+	// come back.
+	PausedReason string     `json:"paused_reason,omitempty"`
+	ConnectionID *uuid.UUID `json:"connection_id,omitempty"`
+	Report       Report     `json:"report"`
+	OpenedAt     time.Time  `json:"opened_at"`
+	ClosedAt     *time.Time `json:"closed_at,omitempty"`
 }
 
 // FollowUpOf returns the follow-up of a meeting.
@@ -809,12 +940,12 @@ func (s *Store) FollowUps(ctx context.Context, organizationID uuid.UUID, limit i
 }
 
 const selectFollowUp = `
-	select meeting_id, organization_id, state, round, paused_since, connection_id, report, opened_at, closed_at from follow_ups`
+	select meeting_id, organization_id, state, round, paused_since, case when paused_since is null then '' else paused_reason end, connection_id, report, opened_at, closed_at from follow_ups`
 
 func scanFollowUp(row pgx.CollectableRow) (FollowUp, error) {
 	var f FollowUp
 	var report []byte
-	if err := row.Scan(&f.MeetingID, &f.OrganizationID, &f.State, &f.Round, &f.PausedSince, &f.ConnectionID, &report, &f.OpenedAt, &f.ClosedAt); err != nil {
+	if err := row.Scan(&f.MeetingID, &f.OrganizationID, &f.State, &f.Round, &f.PausedSince, &f.PausedReason, &f.ConnectionID, &report, &f.OpenedAt, &f.ClosedAt); err != nil {
 		return FollowUp{}, err
 	}
 	if err := json.Unmarshal(report, &f.Report); err != nil {

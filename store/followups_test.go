@@ -277,6 +277,83 @@ func TestADenialWithdrawsTheQuestion(t *testing.T) {
 	require.Len(t, b.questions(store.ApprovalWithdrawn), 1)
 }
 
+// What the connection's scopes do not let anybody do is not asked about: it
+// waits, and is asked once the scope is there.
+func TestABlockedScopeWithdrawsTheQuestion(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, policy.Permissions{createDeal: policy.Ask, createContact: policy.Allow})
+	scopes := func(list ...string) {
+		b.ExecForTest(t, `update connections set scopes = $2 where id = $1`, b.connection, list)
+	}
+	both := []string{"crm.objects.deals.write", "crm.objects.contacts.write"}
+	scopes(both...)
+	b.plan(
+		draft(createDeal, "deal:1", map[string]string{"dealname": "Renewal"}),
+		draft(createContact, "contact:1", map[string]string{"email": "jane@northwind.example"}),
+	)
+	b.question("deal:1")
+	b.written("contact:1", "77")
+
+	scopes("crm.objects.contacts.write")
+	require.Equal(t, store.NextPause, b.look().Next)
+	require.Empty(t, b.questions(store.ApprovalPending))
+	withdrawn := b.questions(store.ApprovalWithdrawn)
+	require.Len(t, withdrawn, 1)
+	require.Equal(t, "blocked: scope crm.objects.deals.write is not granted; reconnect with it", withdrawn[0].Reason)
+	require.Equal(t, store.ActionReady, b.action("deal:1").State)
+	require.Equal(t, store.NextPause, b.look().Next, "looking again changes nothing")
+
+	// A later round does not ask either.
+	b.plan(draft(createDeal, "deal:1", map[string]string{"dealname": "Renewal, larger"}))
+	require.Empty(t, b.questions(store.ApprovalPending))
+
+	scopes(both...)
+	require.Equal(t, store.NextAnswer, b.look().Next)
+	require.NoError(t, b.decide(b.question("deal:1"), store.Approve, nil))
+	require.Equal(t, store.NextWrite, b.look().Next)
+}
+
+// Which connection acts is chosen once, by whoever may.
+func TestAChoiceEndsThePause(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, policy.Permissions{createContact: policy.Allow})
+	ctx := context.Background()
+	b.ExecForTest(t, `update meetings set version = 1, has_notes = true, updated_at = now() - interval '1 hour' where id = $1`, b.meeting)
+	require.Equal(t, store.NextPlan, b.look().Next)
+	require.NoError(t, b.PauseForChoice(ctx, b.org, b.meeting, "Several connections could act: a, b."))
+	require.Equal(t, store.NextPause, b.look().Next, "that some connection works ends nothing")
+	f, err := b.FollowUpOf(ctx, b.org, b.meeting)
+	require.NoError(t, err)
+	require.Equal(t, "Several connections could act: a, b.", f.PausedReason)
+
+	stranger := storetest.Organization(t, b.Store)
+	require.ErrorIs(t, b.ChooseConnection(ctx, stranger.ID, b.meeting, b.connection, store.Operator), store.ErrNotFound)
+	other := b.NewConnectionForTest(t, stranger.ID, "connected")
+	require.ErrorIs(t, b.ChooseConnection(ctx, b.org, b.meeting, other, store.Operator), store.ErrNotFound)
+	require.Equal(t, store.NextPause, b.look().Next)
+
+	require.NoError(t, b.ChooseConnection(ctx, b.org, b.meeting, b.connection, store.Operator))
+	require.Equal(t, store.NextPlan, b.look().Next)
+	choice, err := b.ChoiceFor(ctx, b.org, b.meeting)
+	require.NoError(t, err)
+	require.Equal(t, b.connection, *choice.Chosen)
+	count, _, err := b.PendingWakeups(ctx)
+	require.NoError(t, err)
+	require.Equal(t, 1, count)
+
+	// A rule does the same, for all that wait.
+	require.NoError(t, b.PauseForChoice(ctx, b.org, b.meeting, "again"))
+	_, err = b.AddConnectionRule(ctx, store.ConnectionRule{OrganizationID: b.org, HostDomain: "@Acme.example", ConnectionID: b.connection}, store.Operator)
+	require.NoError(t, err)
+	require.Equal(t, store.NextPlan, b.look().Next)
+	rules, err := b.ConnectionRules(ctx, b.org)
+	require.NoError(t, err)
+	require.Len(t, rules, 1)
+	require.Equal(t, "acme.example", rules[0].HostDomain)
+	_, err = b.AddConnectionRule(ctx, store.ConnectionRule{OrganizationID: stranger.ID, HostDomain: "acme.example", ConnectionID: b.connection}, store.Operator)
+	require.ErrorIs(t, err, store.ErrNotFound, "another organization's connection is not there")
+}
+
 func TestExpiryRejects(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, policy.Permissions{createDeal: policy.Ask})

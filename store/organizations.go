@@ -35,6 +35,9 @@ type Settings struct {
 	// TemporalDecisions lets people decide in the Temporal UI, which tells
 	// nobody who clicked. Off unless an admin turns it on.
 	TemporalDecisions bool `json:"temporal_decisions,omitempty"`
+	// HostConnectionsOnly: no account connection acts for a host who has not
+	// connected HubSpot.
+	HostConnectionsOnly bool `json:"host_connections_only,omitempty"`
 	// IgnoredAddresses extends the shipped list of notetakers, rooms and
 	// no-reply addresses: whole addresses, or "@domain".
 	IgnoredAddresses []string `json:"ignored_addresses,omitempty"`

@@ -20,7 +20,8 @@ const (
 )
 
 // SignedIn is who a session belongs to: a person of an organization, or the
-// operator of this installation.
+// operator of this installation, who looks at one organization at a time once he
+// has chosen it ([Store.ChooseOrganization]).
 type SignedIn struct {
 	OrganizationID *uuid.UUID
 	PersonID       *uuid.UUID
@@ -30,9 +31,13 @@ type SignedIn struct {
 // Session is a signed-in browser.
 type Session struct {
 	SignedIn
-	// Role is the person's: admin, approver, member or viewer.
-	Role      string
-	ExpiresAt time.Time
+	// Role is the person's; the operator acts as an admin.
+	Role Role
+	// Name is the person's, and Organization that of the organization; empty
+	// where there is none.
+	Name         string
+	Organization string
+	ExpiresAt    time.Time
 }
 
 // newOneTimeToken returns 256 random bits as text, and the hash to store. A
@@ -104,11 +109,12 @@ func (s *Store) CheckSignInLink(ctx context.Context, token Secret) error {
 }
 
 // SignIn uses a link's token and returns the token of a new session, of which
-// only the hash is stored. The error is as of [Store.CheckSignInLink].
-func (s *Store) SignIn(ctx context.Context, token Secret) (Secret, error) {
+// only the hash is stored, and whose it is. The error is as of
+// [Store.CheckSignInLink].
+func (s *Store) SignIn(ctx context.Context, token Secret) (Secret, SignedIn, error) {
 	var session Secret
+	var who SignedIn
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
-		var who SignedIn
 		err := tx.QueryRow(ctx, `
 			update sign_in_links set used_at = now()
 			where token_hash = $1 and used_at is null and expires_at > now()
@@ -121,18 +127,8 @@ func (s *Store) SignIn(ctx context.Context, token Secret) (Secret, error) {
 				return err
 			}
 		}
-		var hash []byte
-		session, hash = newOneTimeToken()
-		_, err = tx.Exec(ctx, `
-			insert into sessions (token_hash, organization_id, person_id, is_operator, expires_at)
-			values ($1, $2, $3, $4, now() + $5::interval)`,
-			hash, who.OrganizationID, who.PersonID, who.IsOperator, SessionTTL)
-		if err != nil {
-			return fmt.Errorf("starting a session: %w", err)
-		}
-		// Whoever signs in pays for sweeping out what nobody can use any more.
-		if _, err := tx.Exec(ctx, `delete from sessions where expires_at < now()`); err != nil {
-			return fmt.Errorf("deleting old sessions: %w", err)
+		if session, err = s.startSession(ctx, tx, who); err != nil {
+			return err
 		}
 		_, err = tx.Exec(ctx, `delete from sign_in_links where expires_at < now() - interval '1 day'`)
 		if err != nil {
@@ -142,13 +138,47 @@ func (s *Store) SignIn(ctx context.Context, token Secret) (Secret, error) {
 	})
 	if errors.Is(err, ErrNotFound) {
 		if why := s.CheckSignInLink(ctx, token); why != nil {
-			return "", why
+			return "", SignedIn{}, why
 		}
 	}
 	if err != nil {
-		return "", err
+		return "", SignedIn{}, err
 	}
-	return session, nil
+	return session, who, nil
+}
+
+// startSession makes a session, always with a new token: one that somebody put
+// into a browser beforehand is worth nothing.
+func (s *Store) startSession(ctx context.Context, tx pgx.Tx, who SignedIn) (Secret, error) {
+	token, hash := newOneTimeToken()
+	_, err := tx.Exec(ctx, `
+		insert into sessions (token_hash, organization_id, person_id, is_operator, expires_at)
+		values ($1, $2, $3, $4, now() + $5::interval)`,
+		hash, who.OrganizationID, who.PersonID, who.IsOperator, SessionTTL)
+	if err != nil {
+		return "", fmt.Errorf("starting a session: %w", err)
+	}
+	// Whoever signs in pays for sweeping out what nobody can use any more.
+	if _, err := tx.Exec(ctx, `delete from sessions where expires_at < now()`); err != nil {
+		return "", fmt.Errorf("deleting old sessions: %w", err)
+	}
+	return token, nil
+}
+
+// ChooseOrganization says which organization the operator's session looks at. A
+// person's session has its own, and is [ErrNotFound] here.
+func (s *Store) ChooseOrganization(ctx context.Context, token Secret, organizationID uuid.UUID) error {
+	tag, err := s.pool.Exec(ctx, `
+		update sessions set organization_id = $2
+		where token_hash = $1 and is_operator and expires_at > now() and exists (select from organizations where id = $2)`,
+		hashToken(token), organizationID)
+	if err != nil {
+		return fmt.Errorf("choosing an organization: %w", err)
+	}
+	if tag.RowsAffected() == 0 {
+		return fmt.Errorf("choosing an organization: %w", ErrNotFound)
+	}
+	return nil
 }
 
 // Session returns who a session's token belongs to, or [ErrNotFound] if it is
@@ -156,10 +186,11 @@ func (s *Store) SignIn(ctx context.Context, token Secret) (Secret, error) {
 func (s *Store) Session(ctx context.Context, token Secret) (Session, error) {
 	var out Session
 	err := s.pool.QueryRow(ctx, `
-		select s.organization_id, s.person_id, s.is_operator, coalesce(p.role, ''), s.expires_at
-		from sessions s left join people p on p.id = s.person_id
+		select s.organization_id, s.person_id, s.is_operator, case when s.is_operator then 'admin' else coalesce(p.role, '') end,
+		       coalesce(p.name, ''), coalesce(o.name, ''), s.expires_at
+		from sessions s left join people p on p.id = s.person_id left join organizations o on o.id = s.organization_id
 		where s.token_hash = $1 and s.expires_at > now() and (s.person_id is null or p.deactivated_at is null)`,
-		hashToken(token)).Scan(&out.OrganizationID, &out.PersonID, &out.IsOperator, &out.Role, &out.ExpiresAt)
+		hashToken(token)).Scan(&out.OrganizationID, &out.PersonID, &out.IsOperator, &out.Role, &out.Name, &out.Organization, &out.ExpiresAt)
 	return out, notFound(err, "reading a session")
 }
 

@@ -24,7 +24,7 @@ func TestSignInOnce(t *testing.T) {
 	var in atomic.Int32
 	for range 8 {
 		wg.Go(func() {
-			if _, err := s.SignIn(t.Context(), link); err == nil {
+			if _, _, err := s.SignIn(t.Context(), link); err == nil {
 				in.Add(1)
 			}
 		})
@@ -46,12 +46,16 @@ func TestSessions(t *testing.T) {
 
 	link, err := s.CreateSignInLink(t.Context(), who)
 	require.NoError(t, err)
-	token, err := s.SignIn(t.Context(), link)
+	token, signedIn, err := s.SignIn(t.Context(), link)
 	require.NoError(t, err)
+	require.Equal(t, who, signedIn)
 	session, err := s.Session(t.Context(), token)
 	require.NoError(t, err)
 	require.Equal(t, who, session.SignedIn)
-	require.Equal(t, "approver", session.Role)
+	require.Equal(t, store.RoleApprover, session.Role)
+	require.Equal(t, "Ada", session.Name)
+	require.Equal(t, o.Name, session.Organization)
+	require.ErrorIs(t, s.ChooseOrganization(t.Context(), token, o.ID), store.ErrNotFound, "a person has one")
 	_, err = s.Session(t.Context(), link)
 	require.ErrorIs(t, err, store.ErrNotFound, "a link is no session")
 	_, err = s.Session(t.Context(), "")
@@ -63,7 +67,7 @@ func TestSessions(t *testing.T) {
 	s.ExecForTest(t, `update people set deactivated_at = now()`)
 	_, err = s.Session(t.Context(), token)
 	require.ErrorIs(t, err, store.ErrNotFound)
-	_, err = s.SignIn(t.Context(), late)
+	_, _, err = s.SignIn(t.Context(), late)
 	require.ErrorIs(t, err, store.ErrNotFound)
 	_, err = s.CreateSignInLink(t.Context(), who)
 	require.ErrorIs(t, err, store.ErrNotFound)
@@ -75,9 +79,9 @@ func TestSessions(t *testing.T) {
 	require.NoError(t, s.EndSession(t.Context(), token))
 
 	s.ExecForTest(t, `update sign_in_links set expires_at = now() - interval '1 second'`)
-	_, err = s.SignIn(t.Context(), late)
+	_, _, err = s.SignIn(t.Context(), late)
 	require.ErrorIs(t, err, store.ErrExpired)
-	_, err = s.SignIn(t.Context(), "made-up")
+	_, _, err = s.SignIn(t.Context(), "made-up")
 	require.ErrorIs(t, err, store.ErrNotFound)
 
 	stranger := storetest.Organization(t, s)
@@ -85,4 +89,28 @@ func TestSessions(t *testing.T) {
 		_, err := s.CreateSignInLink(t.Context(), wrong)
 		require.Error(t, err)
 	}
+}
+
+// The operator looks at one organization at a time.
+func TestTheOperatorChoosesAnOrganization(t *testing.T) {
+	t.Parallel()
+	s, _ := storetest.New(t)
+	o := storetest.Organization(t, s)
+	link, err := s.CreateSignInLink(t.Context(), store.SignedIn{IsOperator: true})
+	require.NoError(t, err)
+	token, _, err := s.SignIn(t.Context(), link)
+	require.NoError(t, err)
+	session, err := s.Session(t.Context(), token)
+	require.NoError(t, err)
+	require.Nil(t, session.OrganizationID)
+	require.Equal(t, store.RoleAdmin, session.Role)
+
+	require.ErrorIs(t, s.ChooseOrganization(t.Context(), token, uuid.New()), store.ErrNotFound)
+	require.ErrorIs(t, s.ChooseOrganization(t.Context(), "made-up", o.ID), store.ErrNotFound)
+	require.NoError(t, s.ChooseOrganization(t.Context(), token, o.ID))
+	session, err = s.Session(t.Context(), token)
+	require.NoError(t, err)
+	require.Equal(t, o.ID, *session.OrganizationID)
+	require.Equal(t, o.Name, session.Organization)
+	require.True(t, session.IsOperator)
 }

@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -12,8 +11,10 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
 
 	"github.com/debriefhq/debrief/connections"
 	"github.com/debriefhq/debrief/store"
@@ -25,22 +26,28 @@ var files embed.FS
 const (
 	// SessionCookie holds the token of a signed-in browser.
 	SessionCookie = "debrief_session"
-	// browserCookie ties OAuth's state to the browser that began.
+	// browserCookie ties OAuth's state to the browser that began to connect
+	// HubSpot, and signInCookie to the one that began to sign in.
 	browserCookie = "debrief_connect"
+	signInCookie  = "debrief_sign_in"
 )
 
-// Sessions is what the pages need of the store.
-type Sessions interface {
-	CheckSignInLink(ctx context.Context, token store.Secret) error
-	SignIn(ctx context.Context, token store.Secret) (store.Secret, error)
-	Session(ctx context.Context, token store.Secret) (store.Session, error)
+// Store is what the pages need of the store.
+type Store interface {
+	Sessions
+	People
+	IdentityProviders
+	Grants
 }
 
-// Connections is what the pages need of package connections.
-type Connections interface {
-	Invitation(ctx context.Context, link store.Secret) (connections.Invitation, error)
-	Authorize(ctx context.Context, link, browser store.Secret) (string, error)
-	Callback(ctx context.Context, in connections.Return) (connections.Result, error)
+// Sessions is what signing in and staying so needs.
+type Sessions interface {
+	CheckSignInLink(ctx context.Context, token store.Secret) error
+	SignIn(ctx context.Context, token store.Secret) (store.Secret, store.SignedIn, error)
+	Session(ctx context.Context, token store.Secret) (store.Session, error)
+	EndSession(ctx context.Context, token store.Secret) error
+	Organizations(ctx context.Context) ([]store.Organization, error)
+	ChooseOrganization(ctx context.Context, token store.Secret, organizationID uuid.UUID) error
 }
 
 // Options say where the pages are and where they lead.
@@ -51,8 +58,11 @@ type Options struct {
 	// AuthorizeURL is HubSpot's consent page; empty for HubSpot's own. A form may
 	// lead there and nowhere else.
 	AuthorizeURL string
-	// Home is where a browser goes after signing in; empty for "/".
+	// Home is where the operator's browser goes after signing in; empty for "/".
+	// Everybody else goes to "/".
 	Home string
+	// HTTPClient asks identity providers; nil for one with a timeout of 10 seconds.
+	HTTPClient *http.Client
 	// OnError is told of every failure that is not the browser's, with its cause;
 	// nil for nobody.
 	OnError func(ctx context.Context, doing string, err error)
@@ -60,7 +70,7 @@ type Options struct {
 
 // Web serves the pages. Make it with [New].
 type Web struct {
-	sessions    Sessions
+	store       Store
 	connections Connections
 	options     Options
 	pages       *template.Template
@@ -71,7 +81,7 @@ type Web struct {
 }
 
 // New returns the pages over what they show.
-func New(s Sessions, c Connections, o Options) (*Web, error) {
+func New(s Store, c Connections, o Options) (*Web, error) {
 	public, err := url.Parse(o.PublicURL)
 	if err != nil || public.Host == "" || (public.Scheme != "http" && public.Scheme != "https") {
 		return nil, fmt.Errorf("the public URL %q is not one: write it as browsers reach Debrief, such as https://debrief.example.com", o.PublicURL)
@@ -86,10 +96,13 @@ func New(s Sessions, c Connections, o Options) (*Web, error) {
 	if o.Home == "" {
 		o.Home = "/"
 	}
+	if o.HTTPClient == nil {
+		o.HTTPClient = &http.Client{Timeout: 10 * time.Second}
+	}
 	if o.OnError == nil {
 		o.OnError = func(context.Context, string, error) {}
 	}
-	pages, err := template.ParseFS(files, "pages/*.html")
+	pages, err := template.New("").Funcs(template.FuncMap{"plural": plural, "when": when, "join": strings.Join}).ParseFS(files, "pages/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("reading the pages: %w", err)
 	}
@@ -110,7 +123,7 @@ func New(s Sessions, c Connections, o Options) (*Web, error) {
 		targets += " " + home.Scheme + "://" + home.Host
 	}
 	w := &Web{
-		sessions: s, connections: c, options: o, pages: pages, css: css,
+		store: s, connections: c, options: o, pages: pages, css: css,
 		// The name changes with the content, so that it may be cached for ever.
 		cssPath: "/static/style-" + hex.EncodeToString(sum[:6]) + ".css",
 		csp:     "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'; form-action " + targets,
@@ -125,12 +138,50 @@ func New(s Sessions, c Connections, o Options) (*Web, error) {
 // Register adds the pages to a router.
 func (w *Web) Register(r gin.IRouter) {
 	r.GET(w.cssPath, w.style)
-	pages := r.Group("/", w.headers, w.sameSite)
+	pages := r.Group("/", w.headers, w.sameSite, limitBody)
 	pages.GET("/session/:token", w.showSignIn)
 	pages.POST("/session/:token", w.signIn)
 	pages.GET("/connect/:token", w.showConnect)
 	pages.POST("/connect/:token", w.connect)
 	pages.GET(connections.CallbackPath, w.callback)
+	pages.POST(connections.CallbackPath, w.settle)
+
+	pages.GET("/sign-in", w.showOpenID)
+	pages.POST("/sign-in", w.beginOpenID)
+	pages.GET(SignInCallbackPath, w.finishOpenID)
+	pages.POST("/sign-out", w.signOut)
+
+	in := pages.Group("/", w.signedIn)
+	in.GET("/organization", w.showOrganizations)
+	in.POST("/organization", w.chooseOrganization)
+
+	inside := in.Group("/", w.inOrganization)
+	inside.GET("/", w.start)
+	inside.GET("/people", w.showPeople)
+	inside.GET("/people/:id", w.requireRole(store.RoleAdmin, store.RoleApprover, store.RoleMember), w.showPerson)
+	inside.GET("/connections", w.showConnections)
+
+	admin := inside.Group("/people", w.requireRole(store.RoleAdmin))
+	admin.POST("", w.addPerson)
+	admin.POST("/:id", w.changePerson)
+	admin.POST("/:id/identities", w.addIdentity)
+	admin.POST("/:id/identities/remove", w.removeIdentity)
+	admin.POST("/:id/merge", w.mergePeople)
+	admin.POST("/:id/deactivate", w.deactivatePerson)
+	admin.POST("/:id/reactivate", w.reactivatePerson)
+
+	hubspot := inside.Group("/connections", w.requireRole(store.RoleAdmin))
+	hubspot.POST("", w.newConnection)
+	hubspot.GET("/:id", w.showConnection)
+	hubspot.POST("/:id/login", w.reconnect)
+	hubspot.POST("/:id/default", w.makeDefault)
+	hubspot.POST("/:id/any-environment", w.switchAnyEnvironment)
+	hubspot.POST("/:id/reveal", w.switchReveal)
+	hubspot.POST("/:id/rules", w.addRule)
+	hubspot.POST("/:id/rules/remove", w.removeRule)
+	hubspot.GET("/:id/disconnect", w.showDisconnect)
+	hubspot.POST("/:id/disconnect", w.disconnect)
+	hubspot.POST("/:id/uninstall", w.uninstall)
 }
 
 // Session returns who the request's browser is signed in as, or
@@ -140,7 +191,7 @@ func (w *Web) Session(r *http.Request) (store.Session, error) {
 	if err != nil {
 		return store.Session{}, store.ErrNotFound
 	}
-	return w.sessions.Session(r.Context(), store.Secret(cookie.Value))
+	return w.store.Session(r.Context(), store.Secret(cookie.Value))
 }
 
 // IsOperator says whether the request's browser is signed in as the operator of
@@ -185,16 +236,23 @@ func (w *Web) setCookie(c *gin.Context, name, value string, maxAge int) {
 	})
 }
 
-// page is what every template gets.
+// page is what every template gets. Session is who is signed in, if the page is
+// for somebody who is.
 type page struct {
-	Title string
-	CSS   string
-	Data  any
+	Title   string
+	CSS     string
+	Section string
+	Session *store.Session
+	Data    any
 }
 
 func (w *Web) render(c *gin.Context, status int, name, title string, data any) {
 	var b strings.Builder
-	if err := w.pages.ExecuteTemplate(&b, name, page{Title: title, CSS: w.cssPath, Data: data}); err != nil {
+	p := page{Title: title, CSS: w.cssPath, Section: section(c), Data: data}
+	if session, ok := c.Get(sessionKey); ok {
+		p.Session, _ = session.(*store.Session)
+	}
+	if err := w.pages.ExecuteTemplate(&b, name, p); err != nil {
 		w.options.OnError(c.Request.Context(), "rendering "+name, err)
 		c.Data(http.StatusInternalServerError, "text/plain; charset=utf-8", []byte("Something went wrong on our side."))
 		return
@@ -207,7 +265,7 @@ func (w *Web) fail(c *gin.Context, status int, title, sentence string) {
 }
 
 func (w *Web) showSignIn(c *gin.Context) {
-	if err := w.sessions.CheckSignInLink(c.Request.Context(), store.Secret(c.Param("token"))); err != nil {
+	if err := w.store.CheckSignInLink(c.Request.Context(), store.Secret(c.Param("token"))); err != nil {
 		w.signInFailed(c, err)
 		return
 	}
@@ -215,13 +273,16 @@ func (w *Web) showSignIn(c *gin.Context) {
 }
 
 func (w *Web) signIn(c *gin.Context) {
-	session, err := w.sessions.SignIn(c.Request.Context(), store.Secret(c.Param("token")))
+	session, who, err := w.store.SignIn(c.Request.Context(), store.Secret(c.Param("token")))
 	if err != nil {
 		w.signInFailed(c, err)
 		return
 	}
-	w.setCookie(c, SessionCookie, session.Reveal(), int(store.SessionTTL.Seconds()))
-	c.Redirect(http.StatusSeeOther, w.options.Home)
+	to := "/"
+	if who.IsOperator {
+		to = w.options.Home
+	}
+	w.begin(c, session, to)
 }
 
 func (w *Web) signInFailed(c *gin.Context, err error) {
@@ -237,72 +298,4 @@ func (w *Web) signInFailed(c *gin.Context, err error) {
 		w.options.OnError(c.Request.Context(), "signing in", err)
 		w.fail(c, http.StatusServiceUnavailable, "Signing in does not work just now", "Something went wrong on our side. Try the link again in a minute.")
 	}
-}
-
-type connectPage struct {
-	connections.Invitation
-	Action string
-	Scopes []connections.Scope
-}
-
-func (w *Web) showConnect(c *gin.Context) {
-	invitation, err := w.connections.Invitation(c.Request.Context(), store.Secret(c.Param("token")))
-	if err != nil {
-		w.connectFailed(c, "reading a link to connect", err)
-		return
-	}
-	w.render(c, http.StatusOK, "connect.html", "Connect HubSpot", connectPage{
-		Invitation: invitation, Action: c.Request.URL.EscapedPath(), Scopes: connections.Scopes(),
-	})
-}
-
-func (w *Web) connect(c *gin.Context) {
-	// One token a browser, so that two links opened side by side both work.
-	browser, err := c.Cookie(browserCookie)
-	if err != nil || len(browser) < 26 || len(browser) > 64 {
-		browser = rand.Text()
-	}
-	to, err := w.connections.Authorize(c.Request.Context(), store.Secret(c.Param("token")), store.Secret(browser))
-	if err != nil {
-		w.connectFailed(c, "beginning to connect", err)
-		return
-	}
-	w.setCookie(c, browserCookie, browser, int(store.AttemptTTL.Seconds()))
-	c.Redirect(http.StatusSeeOther, to)
-}
-
-func (w *Web) callback(c *gin.Context) {
-	browser, _ := c.Cookie(browserCookie)
-	result, err := w.connections.Callback(c.Request.Context(), connections.Return{
-		State: store.Secret(c.Query("state")), Code: store.Secret(c.Query("code")), Error: c.Query("error"), Browser: store.Secret(browser),
-	})
-	if err != nil {
-		w.connectFailed(c, "connecting", err)
-		return
-	}
-	w.render(c, http.StatusOK, "connected.html", "HubSpot is connected", result)
-}
-
-func (w *Web) connectFailed(c *gin.Context, doing string, err error) {
-	const title = "HubSpot was not connected"
-	var refused *connections.LoginError
-	if !errors.As(err, &refused) {
-		w.options.OnError(c.Request.Context(), doing, err)
-		w.fail(c, http.StatusServiceUnavailable, title, "Something went wrong on our side. Try the link again in a minute.")
-		return
-	}
-	status := http.StatusBadRequest
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		status = http.StatusNotFound
-	case errors.Is(err, store.ErrExpired), errors.Is(err, store.ErrUsed):
-		status = http.StatusGone
-	case errors.Is(err, store.ErrForeign):
-		status = http.StatusForbidden
-	default:
-		// Somebody's doing at HubSpot, or a failure: whoever runs Debrief may
-		// want to know which.
-		w.options.OnError(c.Request.Context(), doing, err)
-	}
-	w.fail(c, status, title, refused.Public())
 }

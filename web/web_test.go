@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/gin-gonic/gin"
@@ -38,6 +39,9 @@ type bundle struct {
 	user    hubspottest.User
 	org     store.Organization
 	app     store.App
+
+	mu     sync.Mutex
+	causes []string // what OnError was told
 }
 
 const hubID = 4711
@@ -62,23 +66,22 @@ func setup(t *testing.T) *bundle {
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
 	b.service = connections.New(b.store, connections.Options{
-		PublicURL: public, AuthorizeURL: b.sim.URL + "/oauth/authorize", APIURL: b.sim.URL, HTTPClient: &http.Client{Transport: transport},
+		PublicURL: public, Provider: provider(b.sim.URL), HTTPClient: &http.Client{Transport: transport},
 	})
 	var err error
 	b.web, err = web.New(b.store, b.service, web.Options{
 		PublicURL: public, AuthorizeURL: b.sim.URL + "/oauth/authorize",
-		OnError: func(_ context.Context, doing string, err error) { t.Logf("%s: %v", doing, err) },
+		HTTPClient: &http.Client{Transport: transport},
+		OnError: func(_ context.Context, doing string, err error) {
+			t.Logf("%s: %v", doing, err)
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.causes = append(b.causes, err.Error())
+		},
 	})
 	require.NoError(t, err)
 	engine := gin.New()
 	b.web.Register(engine)
-	engine.GET("/", func(c *gin.Context) {
-		if b.web.IsOperator(c.Request) {
-			c.String(http.StatusOK, "hello, operator")
-			return
-		}
-		c.String(http.StatusUnauthorized, "who?")
-	})
 	b.server.Config.Handler = engine
 	b.server.Start()
 	t.Cleanup(b.server.Close)
@@ -127,7 +130,22 @@ type answer struct {
 
 func (b *browser) do(t *testing.T, method, address string, header ...string) answer {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, address, nil)
+	return b.send(t, method, address, nil, header...)
+}
+
+// post sends a form, as a browser does from our own page.
+func (b *browser) post(t *testing.T, address string, fields ...string) answer {
+	t.Helper()
+	form := url.Values{}
+	for i := 0; i+1 < len(fields); i += 2 {
+		form.Set(fields[i], fields[i+1])
+	}
+	return b.send(t, http.MethodPost, address, strings.NewReader(form.Encode()), "Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Site", "same-origin")
+}
+
+func (b *browser) send(t *testing.T, method, address string, form io.Reader, header ...string) answer {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, address, form)
 	require.NoError(t, err)
 	for i := 0; i+1 < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
@@ -149,7 +167,7 @@ func (b *bundle) signInLink(t *testing.T) string {
 
 func (b *bundle) connectLink(t *testing.T) string {
 	t.Helper()
-	login, err := b.service.BeginLogin(t.Context(), b.org.ID, b.app.ID, "main", store.Operator)
+	login, err := b.service.BeginLogin(t.Context(), connections.LoginRequest{OrganizationID: b.org.ID, AppID: b.app.ID, Name: "main"}, store.Operator)
 	require.NoError(t, err)
 	return login.URL
 }
@@ -165,7 +183,7 @@ func TestSignIn(t *testing.T) {
 		require.Equal(t, http.StatusOK, seen.status)
 		require.Empty(t, seen.cookies, "looking signs nobody in")
 	}
-	require.Equal(t, http.StatusUnauthorized, person.do(t, http.MethodGet, b.server.URL+"/").status)
+	require.Equal(t, "/sign-in?to=%2F", person.do(t, http.MethodGet, b.server.URL+"/").location)
 
 	seen := person.do(t, http.MethodGet, link)
 	require.Contains(t, seen.body, `<form method="post" action="`+strings.TrimPrefix(link, b.server.URL)+`"><button>Sign in</button></form>`)
@@ -179,7 +197,8 @@ func TestSignIn(t *testing.T) {
 	require.Equal(t, http.SameSiteLaxMode, cookie.SameSite)
 	require.Equal(t, 12*60*60, cookie.MaxAge)
 	require.False(t, cookie.Secure, "the public URL is http")
-	require.Equal(t, "hello, operator", person.do(t, http.MethodGet, b.server.URL+"/").body)
+	home := person.do(t, http.MethodGet, b.server.URL+"/")
+	require.Contains(t, home.body, "You are signed in to "+b.org.Name+" as the operator")
 
 	again := scanner.do(t, http.MethodPost, link)
 	require.Equal(t, http.StatusGone, again.status)
@@ -188,7 +207,7 @@ func TestSignIn(t *testing.T) {
 
 	// Over is over, whatever the cookie says.
 	b.exec(t, `update sessions set expires_at = now() - interval '1 second'`)
-	require.Equal(t, http.StatusUnauthorized, person.do(t, http.MethodGet, b.server.URL+"/").status)
+	require.Equal(t, http.StatusSeeOther, person.do(t, http.MethodGet, b.server.URL+"/").status)
 }
 
 // A browser drops the redirect of a form to where the policy does not name: the
@@ -250,7 +269,7 @@ func TestConnect(t *testing.T) {
 	seen := person.do(t, http.MethodGet, link)
 	require.Equal(t, http.StatusOK, seen.status)
 	for _, text := range []string{
-		"Super Admin", "App Marketplace Access", "“main”", "“Debrief for Acme”", "You do not have the correct role to grant these permissions",
+		"Super Admin", "App Marketplace Access", "“main”", "“Debrief for Acme”", "You do not have the correct role to grant these permissions. Please contact your administrator",
 		"Only admins may install apps", "The account lacks a tool", "One permission is unticked", "decided afterwards, tool by tool",
 	} {
 		require.Contains(t, seen.body, text)
@@ -266,6 +285,7 @@ func TestConnect(t *testing.T) {
 	require.Contains(t, going.header.Get("Content-Security-Policy"), "form-action 'self' "+b.sim.URL, "a browser follows the redirect only if the policy names it")
 	require.Len(t, going.cookies, 1)
 	require.True(t, going.cookies[0].HttpOnly)
+	require.Equal(t, 7*24*60*60, going.cookies[0].MaxAge, "as long as any link works, which belongs to this browser now")
 
 	back, err := b.sim.Consent(going.location, hubID, b.user.ID, true)
 	require.NoError(t, err)
@@ -276,7 +296,8 @@ func TestConnect(t *testing.T) {
 	done := person.do(t, http.MethodGet, back)
 	require.Equal(t, http.StatusOK, done.status)
 	require.Contains(t, done.body, "Connected: HubSpot account 4711 (acme.example), as “main”")
-	require.Contains(t, done.body, "every tool is denied")
+	require.Contains(t, done.body, "everything is still off")
+	require.Contains(t, done.body, "<summary>9 scopes</summary>")
 	require.NotContains(t, done.body, "did not grant everything")
 
 	reloaded := person.do(t, http.MethodGet, back)
@@ -292,7 +313,7 @@ func TestConnect(t *testing.T) {
 	require.NoError(t, err)
 	done = person.do(t, http.MethodGet, back)
 	require.Contains(t, done.body, "connected already")
-	require.NotContains(t, done.body, "every tool is denied", "nobody knows that here")
+	require.Contains(t, done.body, "The permissions are as they were")
 }
 
 // cookieValueChanged returns the new value if the browser's token was replaced.
@@ -391,19 +412,19 @@ func TestOptionsAreChecked(t *testing.T) {
 }
 
 // failing is a store that is away.
-type failing struct{ web.Sessions }
+type failing struct{ web.Store }
 
 var errAway = errors.New("dial tcp 10.0.0.1:5432: connect: refused")
 
 func (failing) CheckSignInLink(context.Context, store.Secret) error { return errAway }
-func (failing) SignIn(context.Context, store.Secret) (store.Secret, error) {
-	return "", errAway
+func (failing) SignIn(context.Context, store.Secret) (store.Secret, store.SignedIn, error) {
+	return "", store.SignedIn{}, errAway
 }
 
-type succeeding struct{ web.Sessions }
+type succeeding struct{ web.Store }
 
-func (succeeding) SignIn(context.Context, store.Secret) (store.Secret, error) {
-	return "a-session", nil
+func (succeeding) SignIn(context.Context, store.Secret) (store.Secret, store.SignedIn, error) {
+	return "a-session", store.SignedIn{IsOperator: true}, nil
 }
 
 func TestOurOwnFailuresSayNothingOfTheirCause(t *testing.T) {
@@ -432,4 +453,11 @@ func TestCookiesAreSecureBehindHTTPS(t *testing.T) {
 	engine.ServeHTTP(out, httptest.NewRequest(http.MethodPost, "/session/x", nil))
 	require.Equal(t, http.StatusSeeOther, out.Code)
 	require.True(t, out.Result().Cookies()[0].Secure)
+}
+
+// provider is HubSpot at the simulator's address.
+func provider(url string) connections.Provider {
+	p := connections.HubSpot()
+	p.AuthorizeURL, p.BaseURL = url+"/oauth/authorize", url
+	return p
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,14 +39,20 @@ type cli struct {
 	Sources       sourcesCmd       `cmd:"" help:"Platforms that send webhooks, with their URLs and secrets."`
 	Apps          appsCmd          `cmd:"" help:"HubSpot apps."`
 	Connections   connectionsCmd   `cmd:"" help:"Grants of a HubSpot app to a HubSpot account."`
+	HubSpot       hubspotCmd       `cmd:"" name:"hubspot" help:"What HubSpot has to know of Debrief: ready project files."`
 	Tools         toolsCmd         `cmd:"" help:"What may be done in the CRM: deny, ask or allow."`
 	Approvals     approvalsCmd     `cmd:"" help:"Questions that wait for an answer."`
 	FollowUps     followUpsCmd     `cmd:"" name:"follow-ups" help:"The work after meetings, and what became of it."`
 	Meetings      meetingsCmd      `cmd:"" help:"Meetings as their events add up to them, and erasing what was said in one."`
 	Deliveries    deliveriesCmd    `cmd:"" help:"Webhooks as they were received."`
 	Audit         auditCmd         `cmd:"" help:"The trail: who did what, on whose behalf, when and why."`
-	SignIn        signInCmd        `cmd:"" name:"sign-in" help:"Print a one-time link that signs a browser in as the operator."`
+	People        peopleCmd        `cmd:"" help:"An organization's people: their roles, and the names under which systems know them."`
+	SignIn        signInCmd        `cmd:"" name:"sign-in" help:"Print a one-time link that signs a browser in, as the operator or as a person."`
+	Identity      identityCmd      `cmd:"" name:"identity-provider" help:"Where an organization's people sign in, by OpenID Connect."`
 	Keys          keysCmd          `cmd:"" help:"The keyset that seals secrets and words."`
+	Notices       noticesCmd       `cmd:"" help:"What people were told, or have to be."`
+	Notify        notifyCmd        `cmd:"" help:"Try out how people are told."`
+	Doctor        doctorCmd        `cmd:"" help:"Look at everything that Debrief needs, and say what is wrong and what to do."`
 }
 
 // globals are the settings that all commands share. Each can be given as a flag,
@@ -56,14 +64,20 @@ type globals struct {
 	TemporalAddress   string `help:"Temporal's frontend, host:port." env:"DEBRIEF_TEMPORAL_ADDRESS" default:"127.0.0.1:7233"`
 	TemporalNamespace string `help:"Temporal namespace." env:"DEBRIEF_TEMPORAL_NAMESPACE" default:"default"`
 	KeysetFile        string `help:"File with the keyset that seals secrets. Where there are no files, DEBRIEF_KEYSET holds it: JSON, or base64 of it." env:"DEBRIEF_KEYSET_FILE" placeholder:"FILE"`
+	KeysetKMSCommand  string `name:"keyset-kms-command" help:"Program that opens the keyset, where a KMS has wrapped it: run with the argument unwrap (or wrap), it reads one form and writes the other." env:"DEBRIEF_KEYSET_KMS_COMMAND" placeholder:"PROGRAM"`
 	PublicURL         string `help:"How browsers and platforms reach this installation." env:"DEBRIEF_PUBLIC_URL" default:"http://127.0.0.1:8080"`
 	TemporalUIURL     string `name:"temporal-ui-url" help:"How browsers reach Temporal's UI: for links, and the one origin that may use the codec endpoint." env:"DEBRIEF_TEMPORAL_UI_URL" default:"http://127.0.0.1:8233"`
 
-	HubSpotBaseURL      string `name:"hubspot-base-url" help:"HubSpot's API." env:"DEBRIEF_HUBSPOT_BASE_URL" default:"https://api.hubapi.com"`
-	HubSpotAuthorizeURL string `name:"hubspot-authorize-url" help:"HubSpot's consent page." env:"DEBRIEF_HUBSPOT_AUTHORIZE_URL" default:"https://app.hubspot.com/oauth/authorize"`
+	HubSpotProvider     string `name:"hubspot-provider" help:"File that says where HubSpot is and which scopes are asked for; 'debrief connections provider' prints the one that is built in." env:"DEBRIEF_HUBSPOT_PROVIDER" placeholder:"FILE"`
+	HubSpotBaseURL      string `name:"hubspot-base-url" help:"HubSpot's API, if it is not where the provider says." env:"DEBRIEF_HUBSPOT_BASE_URL" placeholder:"URL"`
+	HubSpotAuthorizeURL string `name:"hubspot-authorize-url" help:"HubSpot's consent page, if it is not where the provider says." env:"DEBRIEF_HUBSPOT_AUTHORIZE_URL" placeholder:"URL"`
 	// For tests, which can't wait for what HubSpot may take.
 	HubSpotCallTimeout time.Duration `hidden:"" name:"hubspot-call-timeout" help:"How long one call to HubSpot may take." env:"DEBRIEF_HUBSPOT_CALL_TIMEOUT" default:"30s"`
 	HubSpotLateCommit  time.Duration `hidden:"" name:"hubspot-late-commit" help:"How long HubSpot may still be working on a request that nobody waits for any more." env:"DEBRIEF_HUBSPOT_LATE_COMMIT" default:"100s"`
+
+	SMTPURL          string `name:"smtp-url" help:"Mail server that takes notices over: smtp://user@host:587 (with STARTTLS) or smtps://user@host:465. The password comes from DEBRIEF_SMTP_PASSWORD or a file." env:"DEBRIEF_SMTP_URL" placeholder:"URL"`
+	SMTPPasswordFile string `name:"smtp-password-file" help:"File with the mail server's password." env:"DEBRIEF_SMTP_PASSWORD_FILE" placeholder:"FILE"`
+	MailFrom         string `help:"Sender of mails: debrief@example.com, or Debrief <debrief@example.com>." env:"DEBRIEF_MAIL_FROM" placeholder:"ADDRESS"`
 
 	Organization string `help:"The organization that a command is about, by name; needed where there are several." env:"DEBRIEF_ORGANIZATION" short:"o"`
 
@@ -79,12 +93,41 @@ func (g *globals) Validate() error {
 		{"--hubspot-base-url", g.HubSpotBaseURL},
 		{"--hubspot-authorize-url", g.HubSpotAuthorizeURL},
 	} {
+		if s.value == "" {
+			continue
+		}
 		u, err := url.Parse(s.value)
 		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 			return fmt.Errorf("%s: %q is not an http or https URL", s.name, s.value)
 		}
 	}
+	if _, err := g.provider(); err != nil {
+		return fmt.Errorf("--hubspot-provider: %w", err)
+	}
 	return nil
+}
+
+// provider is HubSpot as it is built in, as the file says, or at other addresses.
+func (g *globals) provider() (connections.Provider, error) {
+	p := connections.HubSpot()
+	if g.HubSpotProvider != "" {
+		raw, err := os.ReadFile(g.HubSpotProvider)
+		if err != nil {
+			return p, err
+		}
+		if p, err = connections.ParseProvider(raw); err != nil {
+			return p, err
+		}
+	}
+	p.BaseURL = cmp.Or(g.HubSpotBaseURL, p.BaseURL)
+	p.AuthorizeURL = cmp.Or(g.HubSpotAuthorizeURL, p.AuthorizeURL)
+	return p, nil
+}
+
+// hubSpot is the provider; [globals.Validate] has seen that it can be read.
+func (a *app) hubSpot() connections.Provider {
+	p, _ := a.provider()
+	return p
 }
 
 // app makes what commands need, when they need it.
@@ -92,6 +135,7 @@ type app struct {
 	*globals
 
 	in       io.Reader
+	lines    *bufio.Reader // over in, once something was read
 	out, err io.Writer
 
 	closers []func()
@@ -115,13 +159,17 @@ func (a *app) logger() zerolog.Logger {
 	return zerolog.New(w).Level(level).With().Timestamp().Logger()
 }
 
-func (a *app) vault() (*vault.Vault, error) {
+func (a *app) vault(ctx context.Context) (*vault.Vault, error) {
 	// A secret has no flag: arguments show in lists of processes.
 	inline := os.Getenv("DEBRIEF_KEYSET")
 	if a.KeysetFile == "" && inline == "" {
 		return nil, usagef("the setting --keyset-file (DEBRIEF_KEYSET_FILE) is missing: `debrief keys generate FILE` writes a keyset")
 	}
-	v, err := vault.Load(a.KeysetFile, inline)
+	keyset, err := vault.ReadKeyset(ctx, a.KeysetFile, inline, a.keyWrapper())
+	if err != nil {
+		return nil, usagef("the setting --keyset-file (DEBRIEF_KEYSET_FILE) is wrong: %s", err)
+	}
+	v, err := vault.New(keyset)
 	if err != nil {
 		return nil, usagef("the setting --keyset-file (DEBRIEF_KEYSET_FILE) is wrong: %s", err)
 	}
@@ -132,7 +180,7 @@ func (a *app) store(ctx context.Context, name string) (*store.Store, error) {
 	if a.DatabaseURL == "" {
 		return nil, usagef("the setting --database-url (DEBRIEF_DATABASE_URL) is missing: name a PostgreSQL, such as postgres://debrief:…@127.0.0.1:5432/debrief")
 	}
-	v, err := a.vault()
+	v, err := a.vault(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -145,6 +193,17 @@ func (a *app) store(ctx context.Context, name string) (*store.Store, error) {
 		return nil, fmt.Errorf("PostgreSQL, as the setting --database-url (DEBRIEF_DATABASE_URL) names it, does not answer: %w", err)
 	}
 	return s, nil
+}
+
+// open is what most commands begin with: the store, and the organization that
+// the command is about.
+func (a *app) open(ctx context.Context, name string) (*store.Store, store.Organization, error) {
+	s, err := a.store(ctx, name)
+	if err != nil {
+		return nil, store.Organization{}, err
+	}
+	o, err := a.organization(ctx, s)
+	return s, o, err
 }
 
 // organization finds the one that the command is about.
@@ -170,14 +229,14 @@ func (a *app) organization(ctx context.Context, s *store.Store) (store.Organizat
 }
 
 func (a *app) hubspotClient() *hubspot.Client {
-	return hubspot.New(hubspot.Options{BaseURL: a.HubSpotBaseURL, HTTPClient: a.httpClient()})
+	return hubspot.New(hubspot.Options{BaseURL: a.hubSpot().BaseURL, HTTPClient: a.httpClient()})
 }
 
 func (a *app) httpClient() *http.Client { return &http.Client{Timeout: a.HubSpotCallTimeout} }
 
 func (a *app) connectionsService(s *store.Store) *connections.Service {
 	return connections.New(s, connections.Options{
-		PublicURL: a.PublicURL, AuthorizeURL: a.HubSpotAuthorizeURL, APIURL: a.HubSpotBaseURL, HTTPClient: a.httpClient(),
+		PublicURL: a.PublicURL, Provider: a.hubSpot(), HTTPClient: a.httpClient(),
 	})
 }
 

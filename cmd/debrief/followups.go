@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -16,6 +17,8 @@ type followUpsCmd struct {
 	List followUpsListCmd `cmd:"" help:"List follow-ups, newest first."`
 	Show followUpsShowCmd `cmd:"" help:"Show what one planned and what became of it."`
 	Wake followUpsWakeCmd `cmd:"" help:"Make one look again."`
+
+	Choose followUpsChooseCmd `cmd:"" help:"Choose the connection that acts for one meeting."`
 }
 
 type followUpsListCmd struct {
@@ -43,6 +46,9 @@ func (c *followUpsListCmd) Run(ctx context.Context, a *app) error {
 			state := f.State
 			if f.PausedSince != nil {
 				state = "paused"
+			}
+			if f.PausedReason != "" {
+				state = "choice"
 			}
 			rows = append(rows, []string{f.MeetingID.String(), state, strconv.Itoa(f.Round), ago(f.OpenedAt), reportText(f.Report)})
 		}
@@ -120,4 +126,34 @@ func (c *followUpsWakeCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	return a.done(c.JSON, "It will look again.")
+}
+
+type followUpsChooseCmd struct {
+	jsonFlag
+
+	Meeting    string `arg:"" help:"The meeting's ID."`
+	Connection string `arg:"" help:"The connection's name."`
+}
+
+func (c *followUpsChooseCmd) Run(ctx context.Context, a *app) error {
+	meeting, err := uuid.Parse(c.Meeting)
+	if err != nil {
+		return usagef("%q is not a meeting's ID: `debrief follow-ups list` shows them", c.Meeting)
+	}
+	s, o, err := a.open(ctx, "follow-ups")
+	if err != nil {
+		return err
+	}
+	connection, err := connectionByName(ctx, s, o, c.Connection)
+	if err != nil {
+		return err
+	}
+	err = s.ChooseConnection(ctx, o.ID, meeting, connection.ID, store.Operator)
+	if errors.Is(err, store.ErrNotFound) {
+		return &notFoundError{"there is no such meeting: `debrief follow-ups list` shows them"}
+	}
+	if err != nil {
+		return err
+	}
+	return a.done(c.JSON, "%s acts for this meeting from now on.", connection.Name)
 }

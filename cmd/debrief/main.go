@@ -3,16 +3,22 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
 	"github.com/goccy/go-yaml"
+
+	"github.com/debriefhq/debrief/connections"
+	"github.com/debriefhq/debrief/hubspot"
+	"github.com/debriefhq/debrief/store"
 )
 
 func main() {
@@ -27,10 +33,13 @@ func main() {
 
 // Exit codes, for scripts.
 const (
-	exitOK      = 0
-	exitFailure = 1 // it was tried and failed
-	exitUsage   = 2 // the command or a setting makes no sense
-	exitRefused = 3 // Debrief's rules said no: the sentence says why
+	exitOK           = 0
+	exitFailure      = 1 // it was tried and failed
+	exitUsage        = 2 // the command or a setting makes no sense
+	exitRefused      = 3 // Debrief's rules said no: the sentence says why
+	exitNotFound     = 4 // what the command names is not there
+	exitDisconnected = 5 // the connection has ended: connect again
+	exitLater        = 6 // HubSpot can't be reached just now: the same command may work later
 )
 
 // usageError is a setting or an argument that makes no sense.
@@ -41,6 +50,20 @@ func (e *usageError) Error() string { return e.sentence }
 func usagef(format string, args ...any) error {
 	return &usageError{sentence: fmt.Sprintf(format, args...)}
 }
+
+// notFoundError is something that a command names and that is not there.
+type notFoundError struct{ sentence string }
+
+func (e *notFoundError) Error() string { return e.sentence }
+
+// publicError is a sentence for people, with its cause for errors.Is.
+type publicError struct {
+	sentence string
+	cause    error
+}
+
+func (e *publicError) Error() string { return e.sentence }
+func (e *publicError) Unwrap() error { return e.cause }
 
 // run is main without the process: what is printed goes to stdout, what went
 // wrong as one sentence to stderr.
@@ -58,7 +81,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		kong.BindTo(ctx, (*context.Context)(nil)),
 	)
 	if err != nil {
-		return fail(stderr, err)
+		return fail(stderr, err, false)
 	}
 	k, err := parser.Parse(args)
 	if exited >= 0 {
@@ -71,7 +94,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	app := &app{globals: &c.globals, in: stdin, out: stdout, err: stderr}
 	defer app.close()
 	if err := k.Run(app); err != nil {
-		return fail(stderr, err)
+		return fail(stderr, err, slices.Contains(args, "--json"))
 	}
 	return exitOK
 }
@@ -132,15 +155,37 @@ func settingSentence(err error) string {
 	return fmt.Sprintf("the setting --%s (DEBRIEF_%s) is wrong: %s", flag, strings.ToUpper(strings.ReplaceAll(flag, "-", "_")), why)
 }
 
-func fail(stderr io.Writer, err error) int {
-	_, _ = fmt.Fprintf(stderr, "debrief: %s\n", err)
+// fail prints what went wrong, as a sentence or, for a script that asked for
+// JSON, as an object with a code, and returns the exit code.
+func fail(stderr io.Writer, err error, asJSON bool) int {
+	code, name := exitCode(err)
+	sentence := err.Error()
+	if paused, ok := errors.AsType[*connections.PausedError](err); ok {
+		sentence = paused.Public()
+	}
+	if !asJSON {
+		_, _ = fmt.Fprintf(stderr, "debrief: %s\n", sentence)
+		return code
+	}
+	_ = json.NewEncoder(stderr).Encode(map[string]any{"error": map[string]any{"code": name, "exit": code, "message": sentence}})
+	return code
+}
+
+func exitCode(err error) (int, string) {
 	var usage *usageError
+	var missing *notFoundError
 	switch {
 	case errors.As(err, &usage):
-		return exitUsage
+		return exitUsage, "usage"
 	case isRefusal(err):
-		return exitRefused
+		return exitRefused, "refused"
+	case errors.As(err, &missing), errors.Is(err, store.ErrNotFound):
+		return exitNotFound, "not_found"
+	case errors.Is(err, connections.ErrPaused), errors.Is(err, connections.ErrNoConnection):
+		return exitDisconnected, "disconnected"
+	case errors.Is(err, connections.ErrTransient), errors.Is(err, hubspot.ErrUnavailable), errors.Is(err, hubspot.ErrRateLimited):
+		return exitLater, "later"
 	default:
-		return exitFailure
+		return exitFailure, "failed"
 	}
 }

@@ -31,6 +31,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	if err := s.CheckSchema(ctx); err != nil {
 		return err
 	}
+	warnOfUnknownKeys(ctx, s, log)
 	temporal, err := a.temporal(s, log)
 	if err != nil {
 		return err
@@ -68,7 +69,7 @@ func (c *serveCmd) handler(a *app, s *store.Store, receiver *webhooks.Receiver, 
 	engine.Use(logged(log), recovered(log))
 
 	pages, err := web.New(s, a.connectionsService(s), web.Options{
-		PublicURL: a.PublicURL, AuthorizeURL: a.HubSpotAuthorizeURL, Home: a.TemporalUIURL,
+		PublicURL: a.PublicURL, AuthorizeURL: a.hubSpot().AuthorizeURL, Home: a.TemporalUIURL,
 		OnError: func(_ context.Context, doing string, err error) {
 			log.Warn().Err(err).Str("doing", doing).Msg("a page failed")
 		},

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/worker"
 
 	"github.com/debriefhq/debrief/activities"
+	"github.com/debriefhq/debrief/notify"
 	"github.com/debriefhq/debrief/workflows"
 )
 
@@ -28,16 +30,19 @@ func (c *workerCmd) Run(ctx context.Context, a *app) error {
 	if err := s.CheckSchema(ctx); err != nil {
 		return err
 	}
+	mail, err := a.mail()
+	if err != nil {
+		return err
+	}
+	warnOfUnknownKeys(ctx, s, log)
 	temporal, err := a.temporal(s, log)
 	if err != nil {
 		return err
 	}
 	tokens := a.connectionsService(s)
-	w := worker.New(temporal, workflows.TaskQueue, worker.Options{
-		WorkerStopTimeout: c.StopTimeout,
-		// The SDK would hold beats back for most of the time that is given them.
-		MaxHeartbeatThrottleInterval: activities.BeatEvery, DefaultHeartbeatThrottleInterval: activities.BeatEvery,
-	})
+	options := workflows.WorkerOptions()
+	options.WorkerStopTimeout = c.StopTimeout
+	w := worker.New(temporal, workflows.TaskQueue, options)
 	workflows.Register(w)
 	w.RegisterActivity(&activities.Activities{Store: s, Gate: a.gate(s, tokens), Connections: tokens, Log: log})
 
@@ -58,9 +63,18 @@ func (c *workerCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	log.Info().Str("task_queue", workflows.TaskQueue).Msg("worker is at work")
+	var watching sync.WaitGroup
+	if mail != nil {
+		outbox := notify.New(notify.Options{Store: s, Sender: mail, PublicURL: a.PublicURL, Log: log})
+		watching.Go(func() { outbox.Run(ctx) })
+	}
+	watching.Go(func() {
+		tokens.WatchUninstalls(ctx, func(err error) { log.Warn().Err(err).Msg("reading HubSpot's journal failed") })
+	})
 	<-ctx.Done()
 	log.Info().Msg("worker is finishing")
 	w.Stop()
+	watching.Wait()
 	return nil
 }
 

@@ -40,7 +40,21 @@ func TestAPersonWithoutTheRoleIsRefusedByHubSpot(t *testing.T) {
 
 	sc.open(link)
 	sc.shows(refusal) // and the three causes, on our page
-	require.Contains(t, sc.text(), "Only admins may install apps")
+	sc.click("summary", "Three causes, and what to do")
+	sc.shows("Only admins may install apps")
+
+	// An admin sees that nobody came back, and why that may be.
+	admin := sc.person("ada@brightwater.example", "admin")
+	admin.open(stack.PublicURL() + "/connections")
+	admin.shows("hubspot: at HubSpot")
+	require.Contains(t, admin.text(), "1 connecting")
+	sc.sql("update connection_attempts set expires_at = now() - interval '1 second' where organization_id = (select id from organizations where name = $1)")
+	admin.open(stack.PublicURL() + "/connections")
+	admin.shows("hubspot: never came back from HubSpot")
+	require.Contains(t, admin.text(), "None: not connected")
+	admin.click("a", "why that is, and what to do")
+	admin.until("the explanation", `location.hash === "#says-no" && document.querySelector("#says-no")`)
+	require.Contains(t, admin.text(), refusal)
 }
 
 func TestTheOpenQuestionsAreReadInTheTemporalUI(t *testing.T) {
@@ -134,10 +148,16 @@ func (sc *scene) login() string {
 // consent chooses the scene's account and a user on HubSpot's page and connects.
 func (sc *scene) consent(email string) {
 	sc.t.Helper()
-	sc.shows("Connect Debrief to HubSpot")
+	sc.consentOn(sc.page, email, "Connect app")
+}
+
+// consentOn does so in anybody's browser, with any of the page's buttons.
+func (sc *scene) consentOn(p *page, email, button string) {
+	sc.t.Helper()
+	p.shows("Connect Debrief to HubSpot")
 	label := fmt.Sprintf("Brightwater Analytics (%d), as %s", sc.HubID, email)
-	require.NoError(sc.t, sc.eval(`(() => { const s = document.querySelector("#account"); s.value = [...s.options].find(o => o.label === `+quote(label)+`).value; })()`, nil))
-	sc.click("button", "Connect app")
+	require.NoError(sc.t, p.eval(`(() => { const s = document.querySelector("#account"); s.value = [...s.options].find(o => o.label === `+quote(label)+`).value; })()`, nil))
+	p.click("button", button)
 }
 
 func (sc *scene) connections() []store.Connection {

@@ -157,7 +157,7 @@ func (sc *scene) connect() {
 	apps, err := sc.world.store.Apps(sc.ctx, sc.org)
 	require.NoError(sc.t, err)
 	service := connections.New(sc.world.store, connections.Options{PublicURL: sc.world.PublicURL()})
-	login, err := service.BeginLogin(sc.ctx, sc.org, apps[0].ID, "hubspot", store.Operator)
+	login, err := service.BeginLogin(sc.ctx, connections.LoginRequest{OrganizationID: sc.org, AppID: apps[0].ID, Name: "hubspot"}, store.Operator)
 	require.NoError(sc.t, err)
 	require.NoError(sc.t, sc.Follow(sc.ctx, login.URL))
 }
