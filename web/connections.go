@@ -581,7 +581,7 @@ func when(t any) string {
 		}
 		return when(*at)
 	case time.Time:
-		return at.UTC().Format("2 January 2006, 15:04 UTC")
+		return at.UTC().Format("2 Jan 2006, 15:04 UTC")
 	}
 	return ""
 }

@@ -242,13 +242,15 @@ type page struct {
 	Title   string
 	CSS     string
 	Section string
+	// Wide is for a table.
+	Wide    bool
 	Session *store.Session
 	Data    any
 }
 
 func (w *Web) render(c *gin.Context, status int, name, title string, data any) {
 	var b strings.Builder
-	p := page{Title: title, CSS: w.cssPath, Section: section(c), Data: data}
+	p := page{Title: title, CSS: w.cssPath, Section: section(c), Wide: name == "connections.html", Data: data}
 	if session, ok := c.Get(sessionKey); ok {
 		p.Session, _ = session.(*store.Session)
 	}

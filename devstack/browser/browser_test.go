@@ -44,7 +44,7 @@ func TestAPersonWithoutTheRoleIsRefusedByHubSpot(t *testing.T) {
 	sc.shows("Only admins may install apps")
 
 	// An admin sees that nobody came back, and why that may be.
-	admin := sc.person("ada@brightwater.example", "admin")
+	admin := sc.person("Ada Brunel", "ada@brightwater.example", "admin")
 	admin.open(stack.PublicURL() + "/connections")
 	admin.shows("hubspot: at HubSpot")
 	require.Contains(t, admin.text(), "1 connecting")

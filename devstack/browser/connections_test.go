@@ -18,7 +18,7 @@ import (
 func TestAnAdminLeadsAConnectionThroughItsLife(t *testing.T) {
 	t.Parallel()
 	sc := newScene(t)
-	admin := sc.person("ada@brightwater.example", "admin")
+	admin := sc.person("Ada Brunel", "ada@brightwater.example", "admin")
 	connections := stack.PublicURL() + "/connections"
 
 	admin.open(connections)
@@ -44,8 +44,13 @@ func TestAnAdminLeadsAConnectionThroughItsLife(t *testing.T) {
 	require.Contains(t, admin.text(), "HubSpot has no API that lists them")
 
 	// An admin of the HubSpot account removes the app there: the worker reads it
-	// in HubSpot's journal.
+	// in HubSpot's journal, once it has subscribed to it, and half a minute later
+	// again; so long nobody waits here.
+	sc.eventually("the journal's first turn", func() bool {
+		return sc.count("select count(*) from apps where organization_id = (select id from organizations where name = $1) and journal_due_at between now() and now() + interval '30 seconds'") == 1
+	})
 	stack.Simulator.Uninstall(sc.HubID, devstack.ClientID)
+	sc.sql("update apps set journal_due_at = now() where organization_id = (select id from organizations where name = $1)")
 	sc.eventually("the uninstall to be noticed", func() bool { return sc.connections()[0].State == store.Uninstalled })
 	admin.open(connections)
 	admin.shows("1 uninstalled")
@@ -95,7 +100,7 @@ func TestNobodysGrantIsReplacedWithoutAWord(t *testing.T) {
 	first := sc.connections()[0]
 	const ben = "ben@brightwater.example"
 	other := stack.Simulator.AddUser(sc.HubID, hubspottest.User{Email: ben, InstallApps: true})
-	admin := sc.person("ada@brightwater.example", "admin")
+	admin := sc.person("Ada Brunel", "ada@brightwater.example", "admin")
 
 	again := func() {
 		t.Helper()
@@ -125,6 +130,7 @@ func TestNobodysGrantIsReplacedWithoutAWord(t *testing.T) {
 func TestAMemberSeesStatesAndNoMore(t *testing.T) {
 	t.Parallel()
 	sc := newScene(t)
+	sc.run("people", "add", "mara@brightwater.example", "--name", "Mara Lindqvist")
 	require.NoError(t, sc.Connect(sc.ctx))
 	// Beside it, a sandbox.
 	sandbox := *sc.Scene
@@ -134,12 +140,13 @@ func TestAMemberSeesStatesAndNoMore(t *testing.T) {
 	var login struct{ URL string }
 	require.NoError(t, sc.JSON(sc.ctx, &login, "connections", "login", "sandbox"))
 	require.NoError(t, sandbox.Follow(sc.ctx, login.URL))
-	admin, member := sc.person("ada@brightwater.example", "admin"), sc.person("noa@brightwater.example", "member")
+	admin, member := sc.person("Ada Brunel", "ada@brightwater.example", "admin"), sc.person("Noa Ferreira", "noa@brightwater.example", "member")
 	connections := stack.PublicURL() + "/connections"
 
 	admin.open(connections)
 	admin.shows("2 connected")
 	require.Contains(t, admin.text(), "TEST")
+	require.Contains(t, admin.text(), "Mara Lindqvist")
 	admin.click("a", "hubspot")
 	admin.click("button", "Make it the default")
 	admin.shows("The change is saved.")
@@ -175,9 +182,9 @@ func TestAMemberSeesStatesAndNoMore(t *testing.T) {
 
 // person adds somebody to the scene's organization, and signs them in in a
 // browser of their own.
-func (sc *scene) person(email, role string) *page {
+func (sc *scene) person(name, email, role string) *page {
 	sc.t.Helper()
-	sc.run("people", "add", email, "--role", role)
+	sc.run("people", "add", email, "--role", role, "--name", name)
 	out, err := sc.Run(sc.ctx, "sign-in", "--person", email, "--json")
 	require.NoError(sc.t, err)
 	var link struct{ URL string }
@@ -192,9 +199,23 @@ func (sc *scene) person(email, role string) *page {
 // sql changes what no page and no command can, of the scene's organization ($1).
 func (sc *scene) sql(statement string) {
 	sc.t.Helper()
+	sc.inDatabase(func(conn *pgx.Conn) error {
+		_, err := conn.Exec(sc.ctx, statement, sc.Organization)
+		return err
+	})
+}
+
+// count reads what none of them shows.
+func (sc *scene) count(query string) (n int) {
+	sc.t.Helper()
+	sc.inDatabase(func(conn *pgx.Conn) error { return conn.QueryRow(sc.ctx, query, sc.Organization).Scan(&n) })
+	return n
+}
+
+func (sc *scene) inDatabase(do func(*pgx.Conn) error) {
+	sc.t.Helper()
 	conn, err := pgx.Connect(sc.ctx, stack.DatabaseURL())
 	require.NoError(sc.t, err)
 	defer func() { _ = conn.Close(sc.ctx) }()
-	_, err = conn.Exec(sc.ctx, statement, sc.Organization)
-	require.NoError(sc.t, err)
+	require.NoError(sc.t, do(conn))
 }

@@ -100,7 +100,7 @@ func newScene(t *testing.T) *scene {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	t.Cleanup(cancel)
-	made, err := stack.NewScene(ctx, "org-"+uuid.NewString()[:8], 6_000_000+hubs.Add(1))
+	made, err := stack.NewScene(ctx, "brightwater-"+uuid.NewString()[:8], 6_000_000+hubs.Add(1))
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		if t.Failed() {
