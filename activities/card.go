@@ -38,12 +38,26 @@ func (a *Activities) Card(ctx context.Context, m Meeting) (string, error) {
 	if look.Next == store.NextPause {
 		text = pause(followUp, connection) + "\n\n" + text
 	}
-	return banner(connection) + text, nil
+	fromTest := false
+	if connection != nil && connection.AnyEnvironment {
+		choice, err := a.Store.ChoiceFor(ctx, m.OrganizationID, m.MeetingID)
+		if err != nil {
+			return "", temporalError(err)
+		}
+		fromTest = choice.IsTest
+	}
+	return banner(connection, fromTest) + text, nil
 }
 
-// banner marks everything that is for a test account.
-func banner(c *store.Connection) string {
-	if c == nil || !c.IsTest() {
+// banner marks everything that is for a test account, and what comes from a test
+// source and is for a real one.
+func banner(c *store.Connection, fromTest bool) string {
+	switch {
+	case c == nil:
+		return ""
+	case fromTest && !c.IsTest():
+		return fmt.Sprintf("**FROM A TEST SOURCE**: this goes to the real HubSpot account %d (%s).\n\n", c.HubID, cell(c.Name, 60))
+	case !c.IsTest():
 		return ""
 	}
 	return fmt.Sprintf("**TEST ACCOUNT**: this goes to HubSpot account %d (%s), %s.\n\n", c.HubID, cell(c.Name, 60), cell(strings.ToLower(c.AccountType), 40))

@@ -40,7 +40,7 @@ func temporalError(err error) error {
 	switch {
 	case errors.As(err, &paused):
 		return temporal.NewNonRetryableApplicationError(paused.Public(), TypeDisconnected, err, paused.ConnectionID)
-	case errors.Is(err, connections.ErrNoConnection):
+	case errors.Is(err, connections.ErrNoConnection), errors.Is(err, store.ErrNoConnection):
 		return temporal.NewNonRetryableApplicationError("The organization has no connection to HubSpot: connect one, and this goes on.", TypeDisconnected, err)
 	case errors.As(err, &refusal):
 		return temporal.NewNonRetryableApplicationError(refusal.Sentence, TypeRefused, err)

@@ -32,6 +32,7 @@ func TestErrorsBecomeTemporals(t *testing.T) {
 		"the token endpoint's limit": {err: &connections.TransientError{RetryAfter: 30 * time.Second}, kind: TypeLater, after: 30 * time.Second},
 		"a connection that ended":    {err: &connections.PausedError{ConnectionID: uuid.New(), State: store.NeedsReconnect}, kind: TypeDisconnected, final: true},
 		"no connection":              {err: connections.ErrNoConnection, kind: TypeDisconnected, final: true},
+		"its connection is gone":     {err: store.ErrNoConnection, kind: TypeDisconnected, final: true},
 		"a refusal":                  {err: &store.Refusal{Sentence: "It is too late."}, kind: TypeRefused, final: true},
 		"nothing there":              {err: store.ErrNotFound, kind: TypeNotFound, final: true},
 	} {

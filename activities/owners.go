@@ -3,10 +3,10 @@ package activities
 import (
 	"context"
 	"errors"
-	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/debriefhq/debrief/crm"
-	"github.com/debriefhq/debrief/hubspot"
 	"github.com/debriefhq/debrief/planner"
 	"github.com/debriefhq/debrief/policy"
 	"github.com/debriefhq/debrief/store"
@@ -31,26 +31,43 @@ func (a *Activities) recordOwner(ctx context.Context, m Meeting, c store.Connect
 	if owner, ok := r.Owner(host); ok {
 		seen.OwnerID = owner.ID
 	} else {
-		archived, err := reader.Owners(ctx, hubspot.OwnersQuery{Email: host, Archived: true})
+		archived, err := reader.ArchivedOwner(ctx, host)
 		switch {
 		case errors.Is(err, policy.ErrDenied):
 			return nil
 		case err != nil:
 			return err
-		case len(archived.Owners) > 0:
-			seen.OwnerID, seen.Archived = archived.Owners[0].ID, true
+		case archived != "":
+			seen.OwnerID, seen.Archived = archived, true
 		}
 	}
-	owner, err := a.Store.RecordOwner(ctx, m.OrganizationID, person.ID, seen)
-	if err != nil {
-		return err
+	// Before it is recorded: a process that dies in between does it again.
+	if newlyArchived(person, seen) {
+		if err := a.deactivate(ctx, m, person); err != nil {
+			return err
+		}
 	}
-	known := slices.ContainsFunc(person.Owners, func(o store.Owner) bool { return o.HubID == c.HubID && o.State == store.OwnerArchived })
-	// Once: an admin may have let them in again.
-	if !seen.Archived || owner.State != store.OwnerArchived || known || !person.Active() {
-		return nil
+	_, err = a.Store.RecordOwner(ctx, m.OrganizationID, person.ID, seen)
+	return err
+}
+
+// newlyArchived says whether HubSpot has deactivated a person since it was asked
+// last. It counts once: an admin may have let them in again. And it does not count
+// where an admin wrote which other owner they are.
+func newlyArchived(p store.Person, seen store.OwnerSeen) bool {
+	if !seen.Archived || !p.Active() {
+		return false
 	}
-	return a.deactivate(ctx, m, person)
+	account := strconv.FormatInt(seen.HubID, 10) + ":"
+	for _, i := range p.Identities {
+		if i.Kind != store.IdentityHubSpotOwner || !strings.HasPrefix(i.Value, account) {
+			continue
+		}
+		if i.Archived || i.SeenAt == nil && i.Value != account+seen.OwnerID {
+			return false
+		}
+	}
+	return true
 }
 
 func (a *Activities) deactivate(ctx context.Context, m Meeting, person store.Person) error {

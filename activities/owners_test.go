@@ -23,9 +23,11 @@ func TestAHostWithoutAnOwner(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	b.warm()
-	plan := func(guest string) {
+	plan := func(change func(*meeting.Event), guest string) {
 		t.Helper()
-		m := b.takesPlace(nil, guest)
+		m := b.takesPlace(change, guest)
+		_, err := b.activities.Look(b.ctx, m) // which opens the follow-up
+		require.NoError(t, err)
 		b.step(func() error { return b.activities.Plan(b.ctx, m) })
 	}
 	state := func() store.Owner {
@@ -34,18 +36,18 @@ func TestAHostWithoutAnOwner(t *testing.T) {
 		require.Len(t, owners, 1)
 		return owners[0]
 	}
-	plan("one@northwind.example")
+	plan(nil, "one@northwind.example")
 	require.Equal(t, store.OwnerActive, state().State)
 
 	b.sim.AddUser(b.hub, hubspottest.User{Email: "dana@acme.example", Archived: true})
 	b.activities.Gate = b.newGate()
-	plan("two@northwind.example")
+	plan(nil, "two@northwind.example")
 	require.Equal(t, store.OwnerArchived, state().State)
 	require.Equal(t, "host: owner deactivated in HubSpot", state().Problem())
 	require.False(t, b.host("dana@acme.example").Active())
 
 	require.NoError(t, b.store.ReactivatePerson(b.ctx, b.org.ID, b.host("dana@acme.example").ID, store.Operator))
-	plan("three@northwind.example")
+	plan(nil, "three@northwind.example")
 	require.True(t, b.host("dana@acme.example").Active(), "an admin let them in again")
 
 	// Somebody who never was an owner.
@@ -53,8 +55,7 @@ func TestAHostWithoutAnOwner(t *testing.T) {
 		OrganizationID: b.org.ID, Name: "Noa", Role: store.RoleMember, Identities: []store.Identity{{Kind: store.IdentityEmail, Value: "noa@acme.example"}},
 	}, store.Operator)
 	require.NoError(t, err)
-	m := b.takesPlace(func(e *meeting.Event) { e.Organizer.Email = "noa@acme.example" }, "four@northwind.example")
-	b.step(func() error { return b.activities.Plan(b.ctx, m) })
+	plan(func(e *meeting.Event) { e.Organizer.Email = "noa@acme.example" }, "four@northwind.example")
 	p, err = b.store.Person(b.ctx, b.org.ID, p.ID)
 	require.NoError(t, err)
 	require.Equal(t, "host: no owner found in HubSpot", p.Owners[0].Problem())

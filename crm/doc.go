@@ -1,5 +1,5 @@
 // Package crm is the one gate to HubSpot's objects. Every call passes it, in this
-// order: tool → permission → limiter → token → intent → call → outcome and audit.
+// order: tool → permission → token → limiter → intent → call → outcome and audit.
 //
 // What it promises:
 //
@@ -51,8 +51,9 @@
 //	                         | … nothing tells [TestLostAnswers]      | (can't be)                                     | after LateCommit: unknown, a human is asked
 //	                         | the property came or went meanwhile    | property gone: as looked-up                    | looked-up: the call that is out has no key
 //	                         | [TestKeyComesAndGoes]                  |                                                |
-//	                         | refused for a unique value [TestKeyed] | the record named has our key: written;         | failed
-//	                         |                                        | else as looked-up                              |
+//	                         | refused for a unique value [TestKeyed, | the record named has our key: written, with a  | failed
+//	                         | TestKeyedRecordFromBeforeTheEdit-      | note if it has other values than were sent     |
+//	                         | SaysSo]                                | last; else as looked-up                        |
 //	                         | a record to link was merged            | followed to the record that it is now          | the same
 //	                         | [TestMergedAndArchived]                |                                                |
 //	                         | … was archived [same]                  | left out, with a note; required: a human is    | the same
@@ -67,6 +68,8 @@
 //	                         | a contact of the domain was created    | waits: the account may be about to make the    | the same
 //	                         | less than a minute ago, or is being    | company by itself; then looks again            |
 //	                         | [TestOneContactOneCompany]             |                                                |
+//	                         | it is there, and an answer was lost    | after LateCommit as above: ours may still come | the same
+//	                         | [TestNothingIsAdoptedWhileACall…]      |                                                |
 //	                         | answer lost [TestLostAnswers]          | by the key                                     | links of a linked record; found by domain, else unknown
 //	deal, ticket, note,      | answer lost [TestLostAnswers]          | by the key                                     | links of a linked record; without one: unknown
 //	task, meeting            |                                        |                                                |
@@ -75,8 +78,9 @@
 //	                         | record [TestClaims, TestMergedAnd-     | human is asked; gone for good: the claim is    |
 //	                         | Archived]                              | taken over                                     |
 //	                         | … and its call is out [TestClaims]     | waits                                          | the same
-//	                         | … and is in doubt [TestClaims]         | waits as long as its people may say; else a    | the same
-//	                         |                                        | human is asked                                 |
+//	                         | … and is in doubt, or its call is out  | waits as long as its people may say; else a    | the same
+//	                         | for five minutes [TestClaims, Test-    | human is asked                                 |
+//	                         | NobodyWaitsForACall…]                  |                                                |
 //	                         | … and wrote nothing [TestClaims]       | the claim is taken over                        | the same
 //	company                  | two organizations share the account    | one claim for both; nobody waits for the       | the same
 //	                         | [TestOrganizationsThatShareAnAccount]  | other's people                                 |
@@ -98,9 +102,15 @@
 // the same request; the associations of one of them are read directly, not by
 // the search index. A record there that was created since the attempt, with all
 // properties as they were sent, and that no other action of ours wrote, is the
-// one. None created since is "it is not"; one that is not quite the same, or more
-// links than one page, is "nothing tells". The key is no property of the record in
+// one. None created since is "it is not"; one that is not quite the same, one that
+// is the same and older (a clock may be wrong), or more links than one page, is
+// "nothing tells". The key is no property of the record in
 // this sense, and is shown nowhere.
+//
+// Creates are sent as creates, though HubSpot has a batch upsert by a unique
+// property: that takes no links along, so that each would be a call more and what
+// was written stand unlinked between them; and an upsert that comes late writes over
+// what somebody changed meanwhile, where a create is refused.
 //
 // Whether an account has the key is read with the type's properties, and remembered
 // for [Options].CacheAge. Of a call that is out, its audit row tells.

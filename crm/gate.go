@@ -33,7 +33,7 @@ type Options struct {
 	// nobody waits for any more; 0 means 100 s, its 524 (developers.hubspot.com,
 	// "Error handling"). Shorter is for tests.
 	LateCommit time.Duration
-	// CacheAge is how old pipelines, properties and account details may be; 0
+	// CacheAge is how old owners, pipelines and what is known of keys may be; 0
 	// means five minutes.
 	CacheAge time.Duration
 	// DailyShare is how much of an account's daily sum of calls is ours, as a
@@ -116,14 +116,15 @@ type session struct {
 	renewed      bool
 }
 
-// connect waits for the attempt's turn and asks for a token. An error of the
-// token's owner passes through: a paused connection pauses the work.
+// connect asks for a token and waits for the attempt's turn. An error of the
+// token's owner passes through: a paused connection pauses the work. That comes
+// first: who has to be told that it is paused needs no turn for it.
 func (g *Gate) connect(ctx context.Context, a *attempt) (*session, error) {
-	if err := a.admit(ctx); err != nil {
+	s := &session{gate: g, connectionID: a.connectionID, attempt: a}
+	if err := s.token(ctx); err != nil {
 		return nil, err
 	}
-	s := &session{gate: g, connectionID: a.connectionID, attempt: a}
-	return s, s.token(ctx)
+	return s, a.admit(ctx)
 }
 
 func (s *session) token(ctx context.Context) error {

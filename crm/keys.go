@@ -205,6 +205,9 @@ func (w *writer) lookByKey(ctx context.Context) (sighting, string, error) {
 	record, err := w.readBy(ctx, store.KeyProperty, w.Action.ID.String(), nil, "looking for the record that has the action's key")
 	switch {
 	case errors.Is(err, hubspot.ErrNotFound):
+		// By its key alone: HubSpot has just read by the property, whatever was
+		// remembered of it.
+		w.gate.cache.put(w.reader().keyedEntry(w.object()), true)
 		return repeatable, "", nil
 	case err != nil:
 		return uncertain, "", err

@@ -219,7 +219,8 @@ func (w *writer) among(ctx context.Context, ids []string) (sighting, string, err
 		return uncertain, "", err
 	}
 	ids = slices.DeleteFunc(ids, func(id string) bool { return slices.Contains(known, id) })
-	var recent, equal []string
+	var found []string
+	similar := false
 	for chunk := range slices.Chunk(ids, hubspot.MaxBatch) {
 		var read hubspot.BatchReadResult
 		err := w.own(ctx, w.sentNames(), "looking whether the "+w.object()+" was created", func(ctx context.Context, c *hubspot.Client) (string, error) {
@@ -231,23 +232,24 @@ func (w *writer) among(ctx context.Context, ids []string) (sighting, string, err
 			return uncertain, "", err
 		}
 		for _, record := range read.Records {
-			if !w.madeSince(record) {
-				continue
-			}
-			recent = append(recent, record.ID)
-			if sameProperties(record.Properties, w.Properties) {
-				equal = append(equal, record.ID)
+			recent, equal := w.madeSince(record), sameProperties(record.Properties, w.Properties)
+			switch {
+			case recent && equal:
+				found = append(found, record.ID)
+			case recent, equal:
+				similar = true
 			}
 		}
 	}
 	switch {
-	case len(equal) == 1:
-		return there, equal[0], nil
-	case len(recent) == 0:
+	case len(found) == 1:
+		return there, found[0], nil
+	case len(found) == 0 && !similar:
 		return absent, "", nil
 	default:
 		// Made since, and not quite what was sent: HubSpot may have rewritten a
-		// value, or somebody else made it.
+		// value, or somebody else made it. Or just what was sent, and made before:
+		// a clock may be wrong.
 		return uncertain, "", nil
 	}
 }
@@ -287,6 +289,9 @@ func (w *writer) existing(ctx context.Context, looked int64) (result WriteResult
 		return WriteResult{}, false, retry(err)
 	case len(found) == 0, len(found) > 1 && w.insisted():
 		return WriteResult{}, false, nil
+	case looked != 0 && w.remaining() > 0:
+		// Ours may still come, and then it is the action's.
+		return WriteResult{}, true, w.later()
 	case len(found) == 1:
 		result, err = w.adopt(ctx, found[0], "HubSpot has the company by now")
 	default:
@@ -325,7 +330,7 @@ func (w *writer) companies(ctx context.Context, domain string) ([]string, error)
 	if ours.Creating {
 		return nil, &RetryError{After: 2 * time.Second, Reason: reason}
 	}
-	if wait := time.Until(ours.Newest.Add(autoCompanyWait)); wait > 0 {
+	if wait := autoCompanyWait - ours.Quiet; wait > 0 {
 		return nil, &RetryError{After: wait, Reason: reason}
 	}
 	return nil, nil

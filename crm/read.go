@@ -159,6 +159,16 @@ func (r *Reader) Owners(ctx context.Context, in hubspot.OwnersQuery) (hubspot.Ow
 	})
 }
 
+// ArchivedOwner finds the owner of an address among those that HubSpot has
+// deactivated; cached, and empty if there is none.
+func (r *Reader) ArchivedOwner(ctx context.Context, email string) (id string, err error) {
+	page, err := r.Owners(ctx, hubspot.OwnersQuery{Email: email, Archived: true})
+	if err != nil || len(page.Owners) == 0 {
+		return "", err
+	}
+	return page.Owners[0].ID, nil
+}
+
 // Pipelines lists the pipelines of deals or tickets. It is the gate's own call:
 // no tool, cached for [Options].CacheAge.
 func (r *Reader) Pipelines(ctx context.Context, object string) ([]hubspot.Pipeline, error) {
@@ -166,26 +176,6 @@ func (r *Reader) Pipelines(ctx context.Context, object string) ([]hubspot.Pipeli
 	return cachedRead(ctx, r, what, what, nil, func(ctx context.Context, c *hubspot.Client) ([]hubspot.Pipeline, string, error) {
 		pipelines, err := c.Pipelines(ctx, plural(object))
 		return pipelines, "", err
-	})
-}
-
-// Properties lists the properties of an object type. It is the gate's own call:
-// no tool, cached for [Options].CacheAge.
-func (r *Reader) Properties(ctx context.Context, object string) ([]hubspot.Property, error) {
-	what := "reading the properties of " + plural(object)
-	return cachedRead(ctx, r, what, what, nil, func(ctx context.Context, c *hubspot.Client) ([]hubspot.Property, string, error) {
-		properties, err := c.Properties(ctx, plural(object))
-		return properties, "", err
-	})
-}
-
-// AccountDetails reads the account: time zone, currencies. It is the gate's own
-// call: no tool, cached for [Options].CacheAge.
-func (r *Reader) AccountDetails(ctx context.Context) (hubspot.Account, error) {
-	const what = "reading the account's details"
-	return cachedRead(ctx, r, what, what, nil, func(ctx context.Context, c *hubspot.Client) (hubspot.Account, string, error) {
-		account, err := c.AccountDetails(ctx)
-		return account, "", err
 	})
 }
 

@@ -120,11 +120,17 @@ func setup(t *testing.T) *bundle {
 
 func (d database) setup(t *testing.T) *bundle {
 	t.Helper()
+	return d.setupAt(t, time.Now)
+}
+
+// setupAt is setup with a HubSpot whose clock shows another time.
+func (d database) setupAt(t *testing.T, now func() time.Time) *bundle {
+	t.Helper()
 	b := &bundle{
 		t: t, ctx: context.Background(), store: d.store, db: d.pool, meeting: uuid.New(), conn: uuid.New(),
 		tokens: &tokens{version: 7}, wire: &wire{},
 	}
-	b.sim = hubspottest.NewServer(hubspottest.Options{})
+	b.sim = hubspottest.NewServer(hubspottest.Options{Now: now})
 	t.Cleanup(b.sim.Close)
 	t.Cleanup(http.DefaultTransport.(*http.Transport).CloseIdleConnections)
 	b.app = b.sim.AddApp(hubspottest.App{RequiredScopes: []string{
@@ -190,14 +196,6 @@ func (b *bundle) propertyOf(objectType string) []hubspot.Property {
 	all, err := b.admin().Properties(b.ctx, objectType)
 	require.NoError(b.t, err)
 	return slices.DeleteFunc(all, func(p hubspot.Property) bool { return p.Name != store.KeyProperty })
-}
-
-// later makes everything that was done so far ten minutes older, in Postgres and
-// in HubSpot.
-func (b *bundle) later() {
-	b.t.Helper()
-	b.lateEnough()
-	b.exec(`update actions set updated_at = updated_at - interval '10 minutes' where organization_id = $1`, b.org.ID)
 }
 
 // newGate is another process: it shares nothing with others but the database.

@@ -146,7 +146,7 @@ func (w *writer) begin(ctx context.Context, in store.WriteIntent) error {
 
 // end records how it ended, even if nobody waits for it any more.
 func (w *writer) end(ctx context.Context, end store.WriteEnd) (WriteResult, error) {
-	end.ActionID = w.Action.ID
+	end.ActionID, end.NaturalKey = w.Action.ID, w.NaturalKey
 	ctx, cancel := completing(ctx)
 	defer cancel()
 	a, err := w.gate.store.EndWrite(ctx, end)
@@ -401,15 +401,22 @@ func (w *writer) conflict(ctx context.Context, e *hubspot.Error) (WriteResult, e
 	id := word(e.ExistingID)
 	var err error
 	if key := w.Properties[store.KeyProperty]; key != "" {
-		var record hubspot.Record
-		if id != "" {
-			record, err = w.read(ctx, id, []string{store.KeyProperty}, "seeing whether the record is this action's")
-		} else {
-			record, err = w.readBy(ctx, store.KeyProperty, key, []string{store.KeyProperty}, "seeing whether the record is this action's")
+		idProperty, by := "", id
+		if id == "" {
+			idProperty, by = store.KeyProperty, key
 		}
+		var record hubspot.Record
+		names := slices.Sorted(maps.Keys(w.Properties))
+		record, err = w.readBy(ctx, idProperty, by, names, "seeing whether the record is this action's")
 		if err == nil && record.Properties[store.KeyProperty] == key {
 			found := store.CallResult{Outcome: store.Done, Reason: "an earlier call had created it; HubSpot refused to do it twice"}
-			return w.end(ctx, store.WriteEnd{CallID: w.CallID, State: store.ActionWritten, RecordID: record.ID, Call: found})
+			reason := ""
+			names = slices.DeleteFunc(names, func(name string) bool { return sameValue(record.Properties[name], w.Properties[name]) })
+			if len(names) > 0 {
+				// It may have been asked about and edited in between.
+				reason = "an earlier call created it; not as it was sent last: " + list(names)
+			}
+			return w.end(ctx, store.WriteEnd{CallID: w.CallID, State: store.ActionWritten, RecordID: record.ID, Reason: reason, Call: found})
 		}
 	}
 	contact := w.object() == "contact" && w.Properties["email"] != ""
@@ -541,7 +548,7 @@ func (w *writer) archived(ctx context.Context, id string) (bool, error) {
 
 // compare says which properties somebody else changed: they have neither the
 // value from which the plan was made nor the one to write. A property without a
-// value in Before had none, unless the record is one that this origin creates.
+// value in Before had none, unless the record is one that this origin created.
 func (w *writer) compare(current map[string]string) (foreign []string, same bool) {
 	c := w.Action.Content
 	same = true
@@ -551,7 +558,7 @@ func (w *writer) compare(current map[string]string) (foreign []string, same bool
 		}
 		same = false
 		before, known := c.Before[name]
-		if !known && c.TargetKey != "" {
+		if !known && w.TargetIsNew {
 			continue
 		}
 		if !sameValue(current[name], before) {

@@ -530,7 +530,7 @@ func TestClaims(t *testing.T) {
 		b, first, second := setupTwo(t)
 		begun, err := b.store.BeginWrite(b.ctx, first, store.WriteIntent{})
 		require.NoError(t, err)
-		_, err = b.store.EndWrite(b.ctx, store.WriteEnd{ActionID: first, CallID: begun.CallID, State: store.ActionWritten, RecordID: "4711", Call: store.CallResult{Outcome: store.Done}})
+		_, err = b.store.EndWrite(b.ctx, store.WriteEnd{ActionID: first, CallID: begun.CallID, State: store.ActionWritten, RecordID: "4711", NaturalKey: begun.NaturalKey, Call: store.CallResult{Outcome: store.Done}})
 		require.NoError(t, err)
 		r := b.mustWrite(second)
 		require.Equal(t, store.ActionWritten, r.State)

@@ -167,6 +167,8 @@ func (p *plan) update(object, name, recordID string, before map[string]string, c
 		if last, ok := actual[property]; ok && !known {
 			old, known = last, true
 		}
+		// The record was read, and HubSpot leaves out what is empty.
+		known = known || before != nil
 		if same(property, old, value) && !strings.HasPrefix(property, store.QuestionPrefix) {
 			continue
 		}
@@ -414,7 +416,7 @@ func (p *plan) planCompanies() {
 	for _, person := range p.people.External {
 		contact, known := p.res.contact(person.Email)
 		to := p.companies[person.Domain]
-		if known && p.drafts[to.Key] != nil && len(contact.linked("company")) == 0 {
+		if known && p.drafts[to.Key] != nil && len(contact.companies()) == 0 {
 			p.link(to.Key, store.AssociationRef{Object: "contact", RecordID: contact.ID})
 		}
 	}

@@ -187,7 +187,7 @@ func TestMeetingThatHubSpotHas(t *testing.T) {
 	require.Equal(t, "501", drafts[0].TargetID)
 	require.Equal(t, map[string]string{"hs_meeting_outcome": "COMPLETED", "hs_meeting_end_time": "2026-11-20T14:45:00.000Z", "hubspot_owner_id": "77"}, drafts[0].Content.Properties,
 		"what someone wrote stands")
-	require.Equal(t, map[string]string{"hs_meeting_outcome": "SCHEDULED"}, drafts[0].Content.Before)
+	require.Equal(t, map[string]string{"hs_meeting_outcome": "SCHEDULED", "hs_meeting_end_time": "", "hubspot_owner_id": ""}, drafts[0].Content.Before, "empty is known, too")
 
 	drafts = plan(t, input(known, has(friday.Add(16*time.Minute), scheduled, links...)))
 	require.Equal(t, []string{"meeting.create"}, tools(drafts), "another time")
@@ -532,7 +532,7 @@ func TestProposedUpdateOfSomeoneNew(t *testing.T) {
 func TestUnknownToolsAreNotPlanned(t *testing.T) {
 	t.Parallel()
 	var list []meeting.ProposedAction
-	for _, tool := range []string{"", "deal", "deal.archive", "deal.read", "note.create", "task.update", "p1_car.create", "owner.update", "Deal.create"} {
+	for _, tool := range []string{"", "deal", "deal.archive", "deal.read", "note.create", "task.update", "p1_car.create", "owner.update", "dealer.create"} {
 		list = append(list, meeting.ProposedAction{Tool: tool, Properties: map[string]string{"dealname": "x"}})
 	}
 	require.Equal(t, []string{"meeting.create"}, tools(plan(t, input(known, pipelines, proposals(list...)))))

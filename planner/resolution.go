@@ -56,10 +56,11 @@ type Owner struct {
 	Name  string `json:"name,omitempty"`
 }
 
-func (r Record) linked(object string) []Link {
+// companies are the links to companies.
+func (r Record) companies() []Link {
 	var links []Link
 	for _, l := range r.Links {
-		if l.Object == object {
+		if l.Object == "company" {
 			links = append(links, l)
 		}
 	}

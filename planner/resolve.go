@@ -303,7 +303,7 @@ func (r *resolver) companies(ctx context.Context) error {
 	domains := slices.Clone(r.wanted.domains)
 	about := func(email, domain string) {
 		contact, known := r.out.contact(email)
-		search = search || !known || len(contact.linked("company")) == 0
+		search = search || !known || len(contact.companies()) == 0
 		domains = append(domains, domain, domainOf(email))
 	}
 	for _, p := range r.people.External {
@@ -458,23 +458,22 @@ func (r *resolver) linkBoth(from, id string, to Link) {
 
 // follow reads the links of records of one type to another.
 func (r *resolver) follow(ctx context.Context, from, to string, ids []string) error {
-	if len(ids) == 0 {
-		return nil
-	}
-	result, err := r.crm.BatchReadAssociations(ctx, types[from], types[to], ids)
-	if r.denied(err, to) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("reading which %s belong to %s: %w", types[to], types[from], err)
-	}
-	if len(result.After) > 0 {
-		r.out.Cut = append(r.out.Cut, to)
-	}
-	for id, others := range result.Records {
-		for _, other := range others {
-			primary := slices.ContainsFunc(other.Types, func(t hubspot.AssociationLabel) bool { return isPrimary(from, to, t) })
-			r.linkBoth(from, id, Link{Object: to, ID: other.ID, Primary: primary})
+	for chunk := range slices.Chunk(ids, hubspot.MaxAssociationReads) {
+		result, err := r.crm.BatchReadAssociations(ctx, types[from], types[to], chunk)
+		if r.denied(err, to) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("reading which %s belong to %s: %w", types[to], types[from], err)
+		}
+		if len(result.After) > 0 {
+			r.out.Cut = append(r.out.Cut, to)
+		}
+		for id, others := range result.Records {
+			for _, other := range others {
+				primary := slices.ContainsFunc(other.Types, func(t hubspot.AssociationLabel) bool { return isPrimary(from, to, t) })
+				r.linkBoth(from, id, Link{Object: to, ID: other.ID, Primary: primary})
+			}
 		}
 	}
 	return nil
@@ -677,7 +676,7 @@ const (
 // meeting. Free mail says nothing about a company.
 func companyOf(r Resolution, people People, p Person) (Record, found) {
 	if contact, ok := r.contact(p.Email); ok {
-		if links := contact.linked("company"); len(links) > 0 {
+		if links := contact.companies(); len(links) > 0 {
 			return linkedCompany(r, links, p)
 		}
 	}
@@ -698,7 +697,7 @@ func companyOf(r Resolution, people People, p Person) (Record, found) {
 	var colleagues []Link
 	for _, other := range people.External {
 		if contact, ok := r.contact(other.Email); ok && other.Domain == p.Domain {
-			if c, f := linkedCompany(r, contact.linked("company"), other); f == foundOne {
+			if c, f := linkedCompany(r, contact.companies(), other); f == foundOne {
 				colleagues = append(colleagues, Link{ID: c.ID})
 			}
 		}

@@ -169,7 +169,7 @@ func TestResolveReadsWhatProposalsName(t *testing.T) {
 	})
 	require.Equal(t, "before", got.Deals[0].Properties["custom_field"])
 	require.Empty(t, got.Deals[0].Links)
-	require.Len(t, got.Tickets, 0) // person0's company has none, and person1 did not come
+	require.Empty(t, got.Tickets) // person0's company has none, and person1 did not come
 	require.Len(t, got.Owners, 2)
 }
 
@@ -429,4 +429,18 @@ func TestResolveReadsTheNewestOfMany(t *testing.T) {
 		}
 	}
 	require.Equal(t, 3, n)
+}
+
+// A webinar has more people than one batch of associations takes.
+func TestResolveOfACrowd(t *testing.T) {
+	t.Parallel()
+	in, crm := reference()
+	for i := range hubspot.MaxAssociationReads {
+		email := fmt.Sprintf("guest%d@northwind.example", i)
+		in.Meeting.Attendees = append(in.Meeting.Attendees, attendee("Guest", email))
+		crm.records["contacts"] = append(crm.records["contacts"], record(fmt.Sprint(1000+i), "email", email))
+	}
+	_, err := planner.Resolve(t.Context(), crm, in)
+	require.NoError(t, err)
+	require.Subset(t, crm.calls, []string{"read companies of 1000 contacts", "read companies of 6 contacts"})
 }

@@ -147,7 +147,7 @@ func TestALostAnswerThatComes(t *testing.T) {
 	require.Equal(t, store.ActionRejected, a.State)
 	require.NotNil(t, a.MayExistSince)
 
-	end.State, end.RecordID = store.ActionWritten, "12"
+	end.State, end.RecordID, end.NaturalKey = store.ActionWritten, "12", d.Content.NaturalKey
 	a, err = b.EndWrite(context.Background(), end)
 	require.NoError(t, err)
 	require.Equal(t, store.ActionWritten, a.State)

@@ -19,8 +19,11 @@ import (
 // HubSpot's.
 const limitLate = time.Second
 
-// mostAllowed bounds what a header may say of a limit.
-const mostAllowed = 1000
+// mostAllowed and longestWindow bound what a header may say of a limit.
+const (
+	mostAllowed   = 1000
+	longestWindow = time.Minute
+)
 
 // firstLimit is what is taken for a limit until HubSpot's answers say otherwise:
 // the lowest that any kind of app has (developers.hubspot.com, "API usage
@@ -76,7 +79,7 @@ func (l *lane) span() time.Duration { return l.window + limitLate }
 
 // spacing is what lies between the turns of those who wait, so that they don't
 // come in herds.
-func (l *lane) spacing() time.Duration { return l.span() / time.Duration(l.most()) }
+func (l *lane) spacing() time.Duration { return l.span() / time.Duration(max(1, l.most())) }
 
 // free is when the log has room for so many calls.
 func (l *lane) free(now time.Time, calls int) time.Time {
@@ -151,6 +154,25 @@ func (l *lane) block(now, until time.Time) {
 		l.blockedUntil = until
 		l.nextAt, l.againAt = later(l.nextAt, until), later(l.againAt, until)
 	}
+}
+
+// setBack moves the lane with a clock that was set back: what was let through
+// can't have been later than now, but for somebody's patience. It says whether
+// it was.
+func (l *lane) setBack(now time.Time) bool {
+	if len(l.taken) == 0 {
+		return false
+	}
+	by := l.taken[len(l.taken)-1].Sub(now)
+	if by <= limitLate {
+		return false
+	}
+	for i := range l.taken {
+		l.taken[i] = l.taken[i].Add(-by)
+	}
+	l.nextAt, l.againAt, l.blockedUntil = l.nextAt.Add(-by), l.againAt.Add(-by), l.blockedUntil.Add(-by)
+	l.slipped -= by
+	return true
 }
 
 // inWindow counts the calls that HubSpot's window holds now.
@@ -328,11 +350,17 @@ func (t *limitTx) load(ctx context.Context, connectionID uuid.UUID) error {
 				return err
 			}
 			l.window, l.slipped = time.Duration(window)*time.Millisecond, time.Duration(slipped)*time.Microsecond
+			if l.setBack(t.now) {
+				t.changed[&l] = true
+			}
 			t.lanes, t.hubID = append(t.lanes, &l), l.hubID
 			if at != nil && again != nil {
 				t.ticket = ticket{lane: &l, at: *at, again: *again}
-				if !*again {
+				switch {
+				case !*again:
 					t.ticket.at = at.Add(l.slipped)
+				case at.After(l.againAt): // given out before the clock was set back
+					t.ticket.at = t.now
 				}
 			}
 		}
@@ -399,7 +427,7 @@ func (t *limitTx) reserve(r Reservation) (turn Turn, keep ticket) {
 		}
 		general, people := t.of(b)
 		chosen[i] = general
-		if i == 0 && held.lane != nil {
+		if held.lane != nil && held.lane.bucket == b && held.lane.most() > 0 {
 			chosen[i] = held.lane
 		} else if r.People && people.most() >= r.Calls[b] && !earliest(people, t.now, r.Calls[b]).After(earliest(general, t.now, r.calls(b, general))) {
 			chosen[i] = people
@@ -528,7 +556,7 @@ func (s *Store) ChargeCalls(ctx context.Context, connectionID uuid.UUID, bucket 
 func (s *Store) BelieveLimit(ctx context.Context, connectionID uuid.UUID, bucket hubspot.Bucket, said hubspot.RateLimit) (LimitState, error) {
 	var state LimitState
 	err := s.withLimit(ctx, connectionID, "", bucket, func(t *limitTx, general, people *lane) ticket {
-		if allowed := min(said.Max, mostAllowed); said.HasBurst && allowed > 0 && said.Interval >= time.Second {
+		if allowed := min(said.Max, mostAllowed); said.HasBurst && allowed > 0 && said.Interval >= time.Second && said.Interval <= longestWindow {
 			for _, l := range []*lane{general, people} {
 				l.allowed, l.window = allowed, said.Interval
 				l.trim()

@@ -179,3 +179,57 @@ func TestNextMidnight(t *testing.T) {
 	require.Equal(t, time.Date(2026, 10, 25, 23, 0, 0, 0, time.UTC), nextMidnight(time.Date(2026, 10, 24, 22, 30, 0, 0, time.UTC), berlin).UTC())
 	require.Equal(t, time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC), nextMidnight(epoch, time.UTC))
 }
+
+// Whoever ran into a 429 of one limit comes first there, and counts against the
+// others as before.
+func TestATurnInOneLimitIsNoneInAnother(t *testing.T) {
+	t.Parallel()
+	lanes := map[hubspot.Bucket]*lane{}
+	tx := &limitTx{now: epoch, changed: map[*lane]bool{}, buckets: []hubspot.Bucket{hubspot.BurstBucket, hubspot.SearchBucket}}
+	for _, b := range tx.buckets {
+		allowed, window := firstLimit(b)
+		lanes[b] = &lane{name: generalLane, bucket: b, allowed: allowed, window: window}
+		tx.lanes = append(tx.lanes, lanes[b], &lane{name: peopleLane, bucket: b, allowed: allowed, window: window})
+	}
+	tx.ticket = ticket{lane: lanes[hubspot.SearchBucket], at: epoch, again: true}
+	turn, _ := tx.reserve(Reservation{Calls: map[hubspot.Bucket]int{hubspot.BurstBucket: 3, hubspot.SearchBucket: 1}})
+	require.True(t, turn.Admitted)
+	require.Len(t, lanes[hubspot.BurstBucket].taken, 3)
+	require.Len(t, lanes[hubspot.SearchBucket].taken, 1)
+}
+
+// A limit that is lowered to next to nothing leaves the people's lane without a
+// share. Who waits there still gets turns.
+func TestALaneWithoutAShareGivesTurns(t *testing.T) {
+	t.Parallel()
+	general := &lane{name: generalLane, bucket: hubspot.BurstBucket, allowed: 3, window: 10 * time.Second}
+	people := &lane{name: peopleLane, bucket: hubspot.BurstBucket, allowed: 3, window: 10 * time.Second}
+	for _, l := range []*lane{general, people} {
+		l.block(epoch, epoch.Add(10*time.Second))
+	}
+	tx := &limitTx{
+		now: epoch, changed: map[*lane]bool{}, buckets: []hubspot.Bucket{hubspot.BurstBucket}, lanes: []*lane{general, people},
+		ticket: ticket{lane: people, at: epoch},
+	}
+	turn, keep := tx.reserve(Reservation{Calls: map[hubspot.Bucket]int{hubspot.BurstBucket: 1}, People: true})
+	require.False(t, turn.Admitted)
+	require.Equal(t, general, keep.lane, "the one that has a share")
+	require.Equal(t, 10*time.Second, turn.Wait)
+}
+
+// A clock that is set back by an hour does not stop the account for an hour.
+func TestAClockThatIsSetBack(t *testing.T) {
+	t.Parallel()
+	l := &lane{name: generalLane, allowed: 100, window: 10 * time.Second}
+	fill(l, epoch)
+	first := l.queue(epoch, 1)
+	ticket := first.Add(-l.slipped)
+	l.block(epoch, epoch.Add(5*time.Second))
+	now := epoch.Add(-time.Hour)
+	require.True(t, l.setBack(now))
+	require.Equal(t, now.Add(11*time.Second), l.free(now, 1))
+	require.Equal(t, now.Add(16*time.Second), ticket.Add(l.slipped), "who waits, waits as long as before")
+	require.False(t, l.nextAt.After(now.Add(time.Minute)))
+	require.False(t, l.blockedUntil.After(now.Add(5*time.Second)))
+	require.False(t, l.setBack(now), "once")
+}

@@ -58,8 +58,10 @@ type Write struct {
 	Properties map[string]string
 	// NaturalKey belongs to those properties.
 	NaturalKey string
-	// TargetID is the record to update.
-	TargetID string
+	// TargetID is the record to update. TargetIsNew says that the action that it
+	// waited for created it, and did not find it there.
+	TargetID    string
+	TargetIsNew bool
 	// Associations have their record IDs; those whose record did not come to be
 	// are left out.
 	Associations []AssociationRef
@@ -86,6 +88,10 @@ const (
 	claimWait = 2 * time.Second
 	// doubtWait is for what only a human can clear up.
 	doubtWait = time.Minute
+	// underWay is how long a call that was begun is taken to be under way: its
+	// time and HubSpot's are over by then, and who is at it has looked. After it,
+	// nobody may be: its connection ended, say.
+	underWay = 5 * time.Minute
 )
 
 // CheckWrite says what has to be done about an action. Where that is nothing (its
@@ -229,15 +235,16 @@ func (t *writeTx) words(ctx context.Context) error {
 	return t.settle(ctx, ActionFailed, "its words were erased")
 }
 
-// permitted reads the tool's permission and what a human said, now.
+// permitted reads the tool's permission, its rules and what a human said, now.
+// Rules judge the values that would be sent.
 func (t *writeTx) permitted(ctx context.Context) error {
 	w := &t.w
-	decision, err := decidePermission(ctx, t.tx, w.Action.OrganizationID, w.Action.Tool)
+	judge, err := t.s.judgeOf(ctx, t.tx, w.Action.OrganizationID, w.Action.Origin)
 	if err != nil {
 		return err
 	}
-	if decision.Permission == policy.Deny {
-		return t.denied(ctx, decision.Reason)
+	if decision := judge.tool(w.Action.Tool); decision.Permission == policy.Deny {
+		return t.denied(ctx, judge.denial(w.Action, decision))
 	}
 	if t.mustLook() {
 		// What was sent was permitted when it was sent. What is sent again has
@@ -255,7 +262,10 @@ func (t *writeTx) permitted(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	decision := judge.action(w.Action, edit)
 	switch {
+	case decision.Permission == policy.Deny:
+		return t.denied(ctx, judge.denial(w.Action, decision))
 	case approved:
 	case decision.Permission == policy.Ask:
 		return t.ask(ctx, decision.Reason)
@@ -427,7 +437,8 @@ func (t *writeTx) dependencies(ctx context.Context) error {
 	}
 	w.TargetID = a.TargetID
 	if a.Tool.Operation != policy.Create && w.TargetID == "" {
-		w.TargetID = byKey[a.Content.TargetKey].recordID
+		target := byKey[a.Content.TargetKey]
+		w.TargetID, w.TargetIsNew = target.recordID, target.state == ActionWritten
 		if w.TargetID == "" {
 			return t.settle(ctx, ActionSkipped, "the record that it is about did not come to be")
 		}
@@ -530,7 +541,7 @@ func (t *writeTx) claim(ctx context.Context) error {
 	if t.intent == nil || w.Action.Tool.Operation != policy.Create || w.NaturalKey == "" {
 		return nil
 	}
-	mac, err := t.naturalKeyMAC(ctx)
+	mac, err := t.s.naturalKeyMAC(ctx, t.tx, t.shared, w.Action.OrganizationID, w.NaturalKey)
 	if err != nil {
 		return err
 	}
@@ -566,16 +577,17 @@ func (t *writeTx) claim(ctx context.Context) error {
 		// A statement of its own, begun after the claim's lock was had: a join
 		// above would show the holder as it was before the wait.
 		var state ActionState
-		var mayExist, readable bool
+		var mayExist, readable, recent bool
 		err = t.tx.QueryRow(ctx, `
-			select state, may_exist_since is not null, data_key_id is not null from actions where id = $1`, *holder).Scan(&state, &mayExist, &readable)
+			select state, may_exist_since is not null or state = 'writing', data_key_id is not null, updated_at > clock_timestamp() - $2::interval
+			from actions where id = $1`, *holder, underWay).Scan(&state, &mayExist, &readable, &recent)
 		if err != nil {
 			return notFound(err, "reading who claimed its natural key")
 		}
 		// Another organization's people are not waited for.
 		answerable := !state.Settled() && readable && organizationID == w.Action.OrganizationID
 		switch {
-		case state == ActionWriting:
+		case state == ActionWriting && recent:
 			w.Step, w.After, w.Reason = WriteWait, claimWait, "the same record is being created for another meeting"
 			return nil
 		case mayExist && answerable:
@@ -598,21 +610,20 @@ func (t *writeTx) claim(ctx context.Context) error {
 // naturalKeyMAC is the name of a claim. Organizations that share a HubSpot account
 // meet in a company's domain, and in nothing else: of an address, only HubSpot
 // tells one that another has it.
-func (t *writeTx) naturalKeyMAC(ctx context.Context) ([]byte, error) {
-	w := &t.w
-	if strings.HasPrefix(w.NaturalKey, "domain:") {
-		return t.shared.MAC([]byte(w.NaturalKey)), nil
+func (s *Store) naturalKeyMAC(ctx context.Context, q querier, shared *vault.DataKey, organizationID uuid.UUID, naturalKey string) ([]byte, error) {
+	if strings.HasPrefix(naturalKey, "domain:") {
+		return shared.MAC([]byte(naturalKey)), nil
 	}
 	var keyID *uuid.UUID
-	err := t.tx.QueryRow(ctx, `select data_key_id from organizations where id = $1`, w.Action.OrganizationID).Scan(&keyID)
+	err := q.QueryRow(ctx, `select data_key_id from organizations where id = $1`, organizationID).Scan(&keyID)
 	if err != nil {
 		return nil, notFound(err, "reading the organization")
 	}
-	key, err := t.s.dataKey(ctx, t.tx, keyID)
+	key, err := s.dataKey(ctx, q, keyID)
 	if err != nil {
 		return nil, err
 	}
-	return key.MAC([]byte(w.NaturalKey)), nil
+	return key.MAC([]byte(naturalKey)), nil
 }
 
 // domainKey is the keyed hash of the domain that a company would have, of a host
@@ -632,8 +643,8 @@ type DomainContacts struct {
 	RecordIDs []string
 	// Creating: one of them is being created now.
 	Creating bool
-	// Newest is when the last of them was created; zero if none was.
-	Newest time.Time
+	// Quiet is how long ago the last of them was created; a day if none was.
+	Quiet time.Duration
 }
 
 // DomainContacts returns the contacts of a domain for which a claim was made in
@@ -644,7 +655,7 @@ func (s *Store) DomainContacts(ctx context.Context, hubID int64, domain string) 
 		return DomainContacts{}, fmt.Errorf("reading the contacts of a domain: %w", err)
 	}
 	rows, err := s.pool.Query(ctx, `
-		select c.record_id, coalesce(a.state, ''), coalesce(a.updated_at, c.claimed_at)
+		select c.record_id, coalesce(a.state, ''), clock_timestamp() - coalesce(a.updated_at, c.claimed_at)
 		from write_claims c left join actions a on a.id = c.action_id
 		where c.hub_id = $1 and c.object_type = 'contact' and c.domain_mac = $2 and c.claimed_at > now() - interval '1 day'
 		order by c.claimed_at desc limit 100`, hubID, domainKey(key, domain))
@@ -652,20 +663,20 @@ func (s *Store) DomainContacts(ctx context.Context, hubID int64, domain string) 
 		return DomainContacts{}, fmt.Errorf("reading the contacts of a domain: %w", err)
 	}
 	defer rows.Close()
-	var found DomainContacts
+	found := DomainContacts{Quiet: 24 * time.Hour}
 	for rows.Next() {
 		var recordID string
 		var state ActionState
-		var at time.Time
-		if err := rows.Scan(&recordID, &state, &at); err != nil {
+		var ago time.Duration
+		if err := rows.Scan(&recordID, &state, &ago); err != nil {
 			return DomainContacts{}, fmt.Errorf("reading the contacts of a domain: %w", err)
 		}
 		if recordID != "" {
 			found.RecordIDs = append(found.RecordIDs, recordID)
 		}
-		found.Creating = found.Creating || state == ActionWriting
-		if state == ActionWritten && at.After(found.Newest) {
-			found.Newest = at
+		found.Creating = found.Creating || state == ActionWriting && ago < underWay
+		if state == ActionWritten {
+			found.Quiet = min(found.Quiet, ago)
 		}
 	}
 	if err := rows.Err(); err != nil {
@@ -741,6 +752,9 @@ type WriteEnd struct {
 	State ActionState
 	// RecordID is the record that was written or found.
 	RecordID string
+	// NaturalKey is what it was written or found under ([Write.NaturalKey]): an
+	// approver may have changed it since the action was tried before.
+	NaturalKey string
 	// Reason is a sentence without personal data.
 	Reason string
 	// Call completes the audit row.
@@ -777,7 +791,12 @@ func closeCallsOf(ctx context.Context, q querier, actionID uuid.UUID, reason str
 // up in doubt.
 func (s *Store) EndWrite(ctx context.Context, end WriteEnd) (Action, error) {
 	var a Action
-	err := s.inTx(ctx, func(tx pgx.Tx) error {
+	// Before the transaction: making it takes one of its own.
+	_, shared, err := s.InstallationKey(ctx)
+	if err != nil {
+		return Action{}, fmt.Errorf("ending action %s: %w", end.ActionID, err)
+	}
+	err = s.inTx(ctx, func(tx pgx.Tx) error {
 		if err := lockFollowUpOf(ctx, tx, end.ActionID); err != nil {
 			return err
 		}
@@ -820,8 +839,12 @@ func (s *Store) EndWrite(ctx context.Context, end WriteEnd) (Action, error) {
 		if err != nil {
 			return fmt.Errorf("moving it to %s: %w", a.State, err)
 		}
-		if a.State.Happened() && a.Tool.Operation == policy.Create {
-			if _, err := tx.Exec(ctx, `update write_claims set record_id = $2 where action_id = $1`, a.ID, a.RecordID); err != nil {
+		if a.State.Happened() && a.Tool.Operation == policy.Create && end.NaturalKey != "" {
+			mac, err := s.naturalKeyMAC(ctx, tx, shared, a.OrganizationID, end.NaturalKey)
+			if err != nil {
+				return err
+			}
+			if _, err := tx.Exec(ctx, `update write_claims set record_id = $3 where action_id = $1 and natural_key_mac = $2`, a.ID, mac, a.RecordID); err != nil {
 				return fmt.Errorf("recording the claim's record: %w", err)
 			}
 		}
@@ -872,7 +895,7 @@ func (s *Store) BeginToolCall(ctx context.Context, e AuditEntry, tools []policy.
 			return ErrNoConnection
 		}
 		for _, tool := range tools {
-			d, err := decidePermission(ctx, tx, e.OrganizationID, tool)
+			d, err := decideCall(ctx, tx, e.OrganizationID, tool, e.Origin)
 			if err != nil {
 				return err
 			}

@@ -65,7 +65,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 		}
 	}
 	if fresh {
-		if err := seed(s); err != nil {
+		if err := seed(s); err != nil { //nolint:contextcheck // what it sets going ends with the server
 			return fmt.Errorf("seeding the demo account: %w", err)
 		}
 	}

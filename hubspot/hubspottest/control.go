@@ -359,7 +359,7 @@ func (s *Server) control(r *http.Request, body []byte) (any, error) {
 	}
 	done := map[string]bool{"ok": true}
 	if parts[0] == "portals" && len(parts) > 1 {
-		return s.controlPortal(r, parts[1:], read)
+		return s.controlPortal(r, parts[1:], read) //nolint:contextcheck // webhooks go out in the background, whoever asked
 	}
 	switch r.Method + " " + strings.Join(parts, "/") {
 	case "GET ":
@@ -400,7 +400,7 @@ func (s *Server) control(r *http.Request, body []byte) (any, error) {
 		if err := read(&in); err != nil {
 			return nil, err
 		}
-		return s.SetWebhooks(in.ClientID, in.Webhooks)
+		return s.SetWebhooks(in.ClientID, in.Webhooks) //nolint:contextcheck // webhooks go out in the background, whoever asked
 	case "POST webhooks/deliver":
 		return done, s.DeliverWebhooks(r.Context())
 	case "GET webhooks/deliveries":

@@ -16,8 +16,11 @@ func TestFaultsLookLikeHubSpotsOwn(t *testing.T) {
 		status                 int
 		category, policy, wait string
 	}{
-		{423, "LOCKED", "", ""}, {477, "MIGRATION_IN_PROGRESS", "", "60"}, {429, "RATE_LIMITS", "TEN_SECONDLY_ROLLING", ""},
-		{401, "INVALID_AUTHENTICATION", "", ""}, {500, "INTERNAL_ERROR", "", ""},
+		{423, "LOCKED", "", ""},
+		{477, "MIGRATION_IN_PROGRESS", "", "60"},
+		{429, "RATE_LIMITS", "TEN_SECONDLY_ROLLING", ""},
+		{401, "INVALID_AUTHENTICATION", "", ""},
+		{500, "INTERNAL_ERROR", "", ""},
 	}
 	for _, tt := range tests {
 		s.Inject(hubspottest.Fault{Status: tt.status})

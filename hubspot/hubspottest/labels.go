@@ -109,7 +109,7 @@ func deleteLabel(q *request, from, to *objectType) reply {
 	gone := []int{known.TypeID, known.Inverse}
 	for key, ends := range p.Links {
 		fromType, _, toType := splitLinkKey(key)
-		if !(fromType == from.ID && toType == to.ID) && !(fromType == to.ID && toType == from.ID) {
+		if (fromType != from.ID || toType != to.ID) && (fromType != to.ID || toType != from.ID) {
 			continue
 		}
 		for other := range ends {

@@ -137,7 +137,7 @@ func (set Settings) searches() int {
 	return 5
 }
 
-const tenSeconds = 10 * time.Second
+const burstWindow = 10 * time.Second
 
 // limit counts the call against its bucket and the day. The headers are those
 // of the answer: none for searches and association batches.
@@ -168,21 +168,22 @@ func (q *request) limit() (*reply, map[string]string) {
 		day.count()
 		return nil, nil
 	case associationBucket:
-		if _, ok := q.s.window(windowKey{hub: q.portal.HubID, bucket: associationBucket}).take(q.now, tenSeconds, set.associations()); !ok {
+		if _, ok := q.s.window(windowKey{hub: q.portal.HubID, bucket: associationBucket}).take(q.now, burstWindow, set.associations()); !ok {
 			return refuse(burstExceeded())
 		}
 		day.count()
 		return nil, nil
+	default:
 	}
 	most := set.burst(private)
-	used, allowed := q.s.window(windowKey{q.portal.HubID, q.app.ClientID, burstBucket}).take(q.now, tenSeconds, most)
+	used, allowed := q.s.window(windowKey{q.portal.HubID, q.app.ClientID, burstBucket}).take(q.now, burstWindow, most)
 	if allowed {
 		day.count()
 	}
 	headers := map[string]string{
 		"X-HubSpot-RateLimit-Max":                   strconv.Itoa(most),
 		"X-HubSpot-RateLimit-Remaining":             strconv.Itoa(most - used),
-		"X-HubSpot-RateLimit-Interval-Milliseconds": strconv.FormatInt(tenSeconds.Milliseconds(), 10),
+		"X-HubSpot-RateLimit-Interval-Milliseconds": strconv.FormatInt(burstWindow.Milliseconds(), 10),
 	}
 	if private {
 		headers["X-HubSpot-RateLimit-Daily"] = strconv.Itoa(set.perDay())

@@ -117,7 +117,7 @@ func (q *request) build(t *objectType, in stageInput, others []*stage) (*stage, 
 		return refuse(invalid("A stage needs a label"))
 	}
 	if slices.ContainsFunc(others, func(s *stage) bool { return !s.Archived && strings.EqualFold(s.Label, in.Label) }) {
-		return refuse(pipelineProblem(http.StatusConflict, "CONFLICT", "STAGE_LABEL_EXISTS", "A stage with that label already exists in the pipeline: "+in.Label))
+		return refuse(pipelineConflict("STAGE_LABEL_EXISTS", "A stage with that label already exists in the pipeline: "+in.Label))
 	}
 	metadata, refused := stageMetadata(t, in.Metadata)
 	if refused != nil {
@@ -126,7 +126,7 @@ func (q *request) build(t *objectType, in stageInput, others []*stage) (*stage, 
 	if in.ID != "" {
 		for _, p := range q.portal.Pipelines[t.ID] {
 			if slices.ContainsFunc(p.Stages, func(s *stage) bool { return s.ID == in.ID }) {
-				return refuse(pipelineProblem(http.StatusConflict, "CONFLICT", "STAGE_ID_EXISTS_IN_ANOTHER_PIPELINE", "A stage with that ID already exists: "+in.ID))
+				return refuse(pipelineConflict("STAGE_ID_EXISTS_IN_ANOTHER_PIPELINE", "A stage with that ID already exists: "+in.ID))
 			}
 		}
 	} else {
@@ -168,12 +168,8 @@ func stageMetadata(t *objectType, in values) (map[string]string, *reply) {
 	return out, nil
 }
 
-func pipelineProblem(status int, category, sub, message string, context ...any) reply {
-	out := problem(status, category, message, "subCategory", "PipelineError."+sub)
-	if len(context) == 2 {
-		out.body.(map[string]any)["context"] = map[string]any{context[0].(string): context[1]}
-	}
-	return out
+func pipelineConflict(sub, message string) reply {
+	return problem(http.StatusConflict, "CONFLICT", message, "subCategory", "PipelineError."+sub)
 }
 
 // stagesOf builds the stages of a pipeline that is made or replaced; stages
@@ -194,7 +190,7 @@ func (q *request) stagesOf(t *objectType, in []stageInput, known []*stage) ([]*s
 			continue
 		}
 		if one.ID != "" && slices.ContainsFunc(out, func(s *stage) bool { return s.ID == one.ID }) {
-			bad := pipelineProblem(http.StatusConflict, "CONFLICT", "STAGE_ID_EXISTS_IN_ANOTHER_PIPELINE", "A stage with that ID already exists: "+one.ID)
+			bad := pipelineConflict("STAGE_ID_EXISTS_IN_ANOTHER_PIPELINE", "A stage with that ID already exists: "+one.ID)
 			return nil, &bad
 		}
 		made, refused := q.build(t, one, out)
@@ -235,7 +231,7 @@ func createPipeline(q *request, t *objectType) reply {
 		return invalid("A pipeline needs a label and stages")
 	}
 	if in.ID != "" && slices.ContainsFunc(q.portal.Pipelines[t.ID], func(p *pipeline) bool { return p.ID == in.ID }) {
-		return pipelineProblem(http.StatusConflict, "CONFLICT", "PIPELINE_ID_EXISTS", "A pipeline with that ID already exists: "+in.ID)
+		return pipelineConflict("PIPELINE_ID_EXISTS", "A pipeline with that ID already exists: "+in.ID)
 	}
 	stages, refused := q.stagesOf(t, in.Stages, nil)
 	if refused != nil {
