@@ -20,9 +20,36 @@ const (
 // "<object>.<operation>", such as "deal.create".
 type Tool struct {
 	// Object is the object type's singular name (contact, company, deal,
-	// ticket, note, task, meeting, owner), or a custom object's type name.
+	// ticket, note, task, meeting, owner), or a custom object's type name or type
+	// ID (p4711_car, 2-1234567).
 	Object    string
 	Operation Operation
+}
+
+// Canonical is the tool under its one name: 0-3.update and deals.update are
+// deal.update, so that no other spelling gets around what is said about it. Of a
+// custom object, name and type ID stay apart: only the account's schema knows
+// that they are one, and what nobody configured is denied.
+func (t Tool) Canonical() Tool {
+	for _, o := range standardObjects {
+		if strings.EqualFold(t.Object, o.id) || strings.EqualFold(t.Object, o.name) || strings.EqualFold(t.Object, o.plural) {
+			t.Object = o.name
+		}
+	}
+	return t
+}
+
+// standardObjects by name, plural and type ID, as package hubspot has them
+// (developers.hubspot.com, "CRM API", object type IDs). Owners are no object type.
+var standardObjects = []struct{ name, plural, id string }{
+	{"contact", "contacts", "0-1"},
+	{"company", "companies", "0-2"},
+	{"deal", "deals", "0-3"},
+	{"ticket", "tickets", "0-5"},
+	{"task", "tasks", "0-27"},
+	{"note", "notes", "0-46"},
+	{"meeting", "meetings", "0-47"},
+	{"owner", "owners", "owner"},
 }
 
 // String returns the tool's text form.
@@ -59,7 +86,7 @@ func capital(s string) string {
 	return strings.ToUpper(s[:1]) + s[1:]
 }
 
-// ParseTool reads a tool's text form. It fails with a sentence that names what
+// ParseTool reads a tool's text form, and gives it its one name. It fails with a sentence that names what
 // was wrong; whether such an object type exists is not its business.
 func ParseTool(s string) (Tool, error) {
 	object, operation, found := cutLast(s, ".")
@@ -69,7 +96,7 @@ func ParseTool(s string) (Tool, error) {
 	}
 	switch t.Operation {
 	case Read, Create, Update, Archive:
-		return t, nil
+		return t.Canonical(), nil
 	default:
 		return Tool{}, fmt.Errorf("%q is not a tool: the operation is read, create or update, not %q", s, operation)
 	}

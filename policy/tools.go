@@ -1,5 +1,12 @@
 package policy
 
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+)
+
 // ToolInfo describes a tool to whoever sets its permission or picks it.
 type ToolInfo struct {
 	Tool  Tool
@@ -77,28 +84,64 @@ func Tools() []ToolInfo {
 	return tools
 }
 
-// Preset is a ready-made set of permissions.
+// customObject is how HubSpot names a custom object: its fully qualified name or
+// its type ID.
+var customObject = regexp.MustCompile(`^(p\d+_[A-Za-z0-9_.-]+|2-\d+)$`)
+
+// CustomTools are the tools of a custom object of the connected account, by its
+// fully qualified name (p4711_car) or its type ID (2-1234567). It fails with a
+// sentence if that is neither.
+func CustomTools(object string) ([]ToolInfo, error) {
+	if !customObject.MatchString(object) {
+		return nil, fmt.Errorf("%q is not a custom object: write its full name, such as p4711_car, or its type ID, such as 2-1234567", object)
+	}
+	var tools []ToolInfo
+	for _, o := range []struct {
+		operation          Operation
+		scope, description string
+	}{
+		{Read, "crm.objects.custom.read", "Look up records of %s, and what is linked to them."},
+		{Create, "crm.objects.custom.write", "Add a record of %s that HubSpot does not have."},
+		{Update, "crm.objects.custom.write", "Change a record of %s that exists, or link it to another record."},
+	} {
+		t := Tool{Object: object, Operation: o.operation}
+		tools = append(tools, ToolInfo{Tool: t, Title: t.Title(), Description: fmt.Sprintf(o.description, object), Scopes: []string{o.scope}})
+	}
+	return tools, nil
+}
+
+// FindTool describes a tool that there is, a custom one too.
+func FindTool(t Tool) (ToolInfo, bool) {
+	t = t.Canonical()
+	all := Tools()
+	if custom, err := CustomTools(t.Object); err == nil {
+		all = custom
+	}
+	i := slices.IndexFunc(all, func(info ToolInfo) bool { return info.Tool == t })
+	if i < 0 {
+		return ToolInfo{}, false
+	}
+	return all[i], true
+}
+
+// Preset is a ready-made set of permissions, with the rules that go with them.
 type Preset struct {
 	Name        string
 	Description string
 	Permissions Permissions
+	Rules       []Rule
 }
+
+// ShadowRule is the name of the rule that makes the preset shadow: without it,
+// the decision is what would have been.
+const ShadowRule = "shadow"
 
 // Presets are the presets there are, the strictest first. Every call makes new
 // maps.
 func Presets() []Preset {
-	locked := Preset{
-		Name:        "locked",
-		Description: "Nothing is read and nothing is written.",
-		Permissions: Permissions{},
-	}
-	recommended := Preset{
-		Name:        "recommended",
-		Description: "Reads, and logs meetings, notes and tasks; asks before it creates or changes a contact, company, deal or ticket.",
-		Permissions: Permissions{},
-	}
+	locked, recommended, handsOff := Permissions{}, Permissions{}, Permissions{}
 	for _, info := range Tools() {
-		locked.Permissions[info.Tool] = Deny
+		locked[info.Tool] = Deny
 		permission := Ask
 		switch info.Tool.Object {
 		case "meeting", "note", "task":
@@ -107,7 +150,41 @@ func Presets() []Preset {
 		if info.Tool.Operation == Read {
 			permission = Allow
 		}
-		recommended.Permissions[info.Tool] = permission
+		recommended[info.Tool] = permission
+		handsOff[info.Tool] = Allow
 	}
-	return []Preset{locked, recommended}
+	return []Preset{
+		{
+			Name:        "locked",
+			Description: "Nothing is read and nothing is written.",
+			Permissions: locked,
+		},
+		{
+			Name:        "shadow",
+			Description: "Reads, and plans what recommended would do; writes nothing.",
+			Permissions: maps.Clone(recommended),
+			Rules:       []Rule{{Name: ShadowRule, When: `operation != "read"`, Then: Deny}},
+		},
+		{
+			Name:        "recommended",
+			Description: "Reads, and logs meetings, notes and tasks; asks before it creates or changes a contact, company, deal or ticket.",
+			Permissions: recommended,
+		},
+		{
+			Name:        "hands-off",
+			Description: "Does everything, but asks before it replaces a value, changes an owner or closes a deal.",
+			Permissions: handsOff,
+			Rules: []Rule{
+				{Name: "replaces a value", When: "replaces", Then: Ask},
+				{Name: "changes an owner", When: "owner_change", Then: Ask},
+				{Name: "closes a deal", When: "closes_deal", Then: Ask},
+			},
+		},
+	}
+}
+
+// Without is the policy without the rules of that name.
+func (p Policy) Without(rule string) Policy {
+	p.Conditions = slices.DeleteFunc(slices.Clone(p.Conditions), func(c Condition) bool { return c.Name == rule })
+	return p
 }

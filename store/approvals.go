@@ -43,8 +43,10 @@ type Approval struct {
 	DecidedAt      *time.Time    `json:"decided_at,omitempty"`
 	DecidedBy      string        `json:"decided_by,omitempty"`
 	Via            string        `json:"via,omitempty"`
-	Reason         string        `json:"reason,omitempty"`
-	Action         Action        `json:"action"`
+	// Reason is why it is asked, where a rule asks; of one that was withdrawn, why
+	// it was.
+	Reason string `json:"reason,omitempty"`
+	Action Action `json:"action"`
 }
 
 // Verdict is what an approver says.
@@ -106,9 +108,10 @@ const (
 
 // Decide is the one judge of questions. Under the approval's row lock it checks
 // that the question is still open, its deadline, that its action is still to be
-// decided and still what was asked, that its tool is not denied, and whether this
-// entrance may answer; then it records the decision with its audit row and wakes
-// the workflow, all in one transaction. Otherwise it fails with a [*Refusal] and
+// decided and still what was asked, that neither its tool nor the values as edited
+// are denied, and whether this entrance may answer; then it records the decision with its audit row and wakes
+// the workflow, all in one transaction. Where rules ask about what was edited that
+// did not ask before, that is a question anew. Otherwise it fails with a [*Refusal] and
 // changes nothing.
 func (s *Store) Decide(ctx context.Context, d Decision) (Decided, error) {
 	var decided Decided
@@ -184,16 +187,22 @@ func (s *Store) decide(ctx context.Context, tx pgx.Tx, d Decision) (Decided, err
 	if string(mac) != string(a.ContentMAC) {
 		return Decided{}, refuse("What this question was about has changed since it was asked. Look at the new question.")
 	}
-	permissions, err := permissionsOf(ctx, tx, organizationID)
+	judge, err := s.judgeOf(ctx, tx, organizationID, a.Origin)
 	if err != nil {
 		return Decided{}, err
 	}
-	if permissions.Decide(a.Tool) == policy.Deny && d.Verdict != Reject {
+	// An edit may lead out of what a rule denies: then only its values count.
+	wanted := judge.action(a, d.Edit)
+	if wanted.Permission == policy.Deny && d.Verdict != Reject {
+		if wanted.Rule != "" {
+			return Decided{}, refuse("%s will not run: %s.", a.Tool.Title(), wanted.Reason)
+		}
 		return Decided{}, refuse("%s was switched to deny; it will not run.", a.Tool.Title())
 	}
 
 	state, actionState := ApprovalApproved, ActionReady
 	var sealedEdit []byte
+	var tripped []string // rules that ask about the edit and did not ask before it
 	switch d.Verdict {
 	case Approve:
 		if len(d.Edit) > 0 {
@@ -224,6 +233,8 @@ func (s *Store) decide(ctx context.Context, tx pgx.Tx, d Decision) (Decided, err
 			if _, err := tx.Exec(ctx, `update follow_ups set answers = answers + 1 where meeting_id = $1`, meetingID); err != nil {
 				return Decided{}, fmt.Errorf("asking for a new plan: %w", err)
 			}
+		} else {
+			tripped = judge.tripped(a, d.Edit)
 		}
 	case Reject:
 		state, actionState = ApprovalRejected, ActionRejected
@@ -244,6 +255,7 @@ func (s *Store) decide(ctx context.Context, tx pgx.Tx, d Decision) (Decided, err
 		if _, err := tx.Exec(ctx, `update actions set may_exist_since = null where id = $1`, a.ID); err != nil {
 			return Decided{}, fmt.Errorf("clearing the doubt about what was sent: %w", err)
 		}
+		a.MayExistSince = nil
 	}
 	if err := setActionState(ctx, tx, a.ID, actionState, reason); err != nil {
 		return Decided{}, err
@@ -263,10 +275,26 @@ func (s *Store) decide(ctx context.Context, tx pgx.Tx, d Decision) (Decided, err
 	if err := s.wake(ctx, tx, organizationID, meetingID, "decision "+p.ID.String()); err != nil {
 		return Decided{}, err
 	}
-	return Decided{
-		ApprovalID: p.ID, MeetingID: meetingID, State: state,
-		Sentence: fmt.Sprintf("%s: %s.", a.Tool.Title(), state),
-	}, nil
+	sentence := fmt.Sprintf("%s: %s.", a.Tool.Title(), state)
+	if len(tripped) > 0 {
+		why := "asked about anew with the edited values: " + strings.Join(tripped, ", ")
+		if err := s.askAboutEdit(ctx, tx, f, &a, d.Edit, why); err != nil {
+			return Decided{}, err
+		}
+		sentence += fmt.Sprintf(" It is %s.", why)
+	}
+	return Decided{ApprovalID: p.ID, MeetingID: meetingID, State: state, Sentence: sentence}, nil
+}
+
+// askAboutEdit makes what an approver wrote the content of the action, and asks
+// about that.
+func (s *Store) askAboutEdit(ctx context.Context, tx pgx.Tx, f *followUp, a *Action, edit map[string]string, why string) error {
+	a.Content.Properties = edited(*a, edit)
+	a.Content.Changed = slices.Sorted(maps.Keys(edit))
+	if err := s.setActionContent(ctx, tx, a); err != nil {
+		return err
+	}
+	return s.ask(ctx, tx, a, "permission", why, f.settings.ApprovalTTL.Or(defaultTTL))
 }
 
 // Properties whose names begin with QuestionPrefix are questions to the approver
@@ -396,14 +424,15 @@ func (s *Store) checkEdit(ctx context.Context, q querier, key *vault.DataKey, f 
 }
 
 // ask makes the question about an action. The action is then asking. About one
-// that may have been written the question is always what became of it.
-func (s *Store) ask(ctx context.Context, q querier, a *Action, kind string, ttl time.Duration) error {
+// that may have been written the question is always what became of it. why is a
+// sentence without values, where there is more to say than that the tool asks.
+func (s *Store) ask(ctx context.Context, q querier, a *Action, kind, why string, ttl time.Duration) error {
 	if a.MayExistSince != nil {
 		kind = "outcome"
 	}
 	_, err := q.Exec(ctx, `
-		insert into approvals (id, organization_id, action_id, kind, content_mac, round, expires_at)
-		values ($1, $2, $3, $4, $5, $6, now() + $7)`, newID(), a.OrganizationID, a.ID, kind, a.ContentMAC, a.Round, ttl)
+		insert into approvals (id, organization_id, action_id, kind, content_mac, round, expires_at, reason)
+		values ($1, $2, $3, $4, $5, $6, now() + $7, $8)`, newID(), a.OrganizationID, a.ID, kind, a.ContentMAC, a.Round, ttl, why)
 	if err != nil {
 		return fmt.Errorf("asking about action %s: %w", a.Key, err)
 	}
@@ -457,7 +486,7 @@ func (s *Store) AskAgain(ctx context.Context, organizationID, actionID uuid.UUID
 		if err := s.setActionContent(ctx, tx, &a); err != nil {
 			return err
 		}
-		return s.ask(ctx, tx, &a, kind, f.settings.ApprovalTTL.Or(defaultTTL))
+		return s.ask(ctx, tx, &a, kind, "", f.settings.ApprovalTTL.Or(defaultTTL))
 	})
 	if err != nil {
 		return fmt.Errorf("asking again about action %s: %w", actionID, err)

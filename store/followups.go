@@ -296,7 +296,7 @@ func (f *followUp) gatherUntil() time.Time {
 
 // stillPaused says whether the connection that the follow-up waits for is still
 // gone, and ends the pause if not. One that was revoked or uninstalled may never
-// come back: if exactly one other connection to the same account is there, the
+// come back: if exactly one other connection to the same account may act, the
 // follow-up goes on with that.
 func (s *Store) stillPaused(ctx context.Context, tx pgx.Tx, f *followUp) (bool, error) {
 	if f.pausedSince == nil {
@@ -327,8 +327,9 @@ func (s *Store) stillPaused(ctx context.Context, tx pgx.Tx, f *followUp) (bool, 
 }
 
 // moveToAnother moves the follow-up, with what is not settled, from a connection
-// that is gone for good to the only other one to the same account, and says
-// whether there is one.
+// that is gone for good to the only other one to the same account that may act for
+// it, and says whether there is one. Nobody else's own may, no account connection
+// where only hosts' own act, and none to the other kind of account.
 func (s *Store) moveToAnother(ctx context.Context, tx pgx.Tx, f *followUp) (bool, error) {
 	if f.connectionID == nil {
 		return false, nil
@@ -336,8 +337,11 @@ func (s *Store) moveToAnother(ctx context.Context, tx pgx.Tx, f *followUp) (bool
 	rows, err := tx.Query(ctx, `
 		select other.id from connections gone
 		join connections other on other.organization_id = gone.organization_id and other.hub_id = gone.hub_id
-		where gone.id = $1 and gone.organization_id = $2 and gone.state in ('revoked', 'uninstalled') and other.state = 'connected'`,
-		*f.connectionID, f.organizationID)
+		join meetings m on m.id = $3
+		where gone.id = $1 and gone.organization_id = $2 and gone.state in ('revoked', 'uninstalled') and other.state = 'connected'
+		  and case when other.is_user_level then other.person_id = m.host_person_id else not $4 end
+		  and (other.any_environment or (other.account_type = any($5)) = `+meetingIsTest+`)`,
+		*f.connectionID, f.organizationID, f.meetingID, f.settings.HostConnectionsOnly, testAccountTypes)
 	if err != nil {
 		return false, fmt.Errorf("looking for another connection: %w", err)
 	}
@@ -436,8 +440,12 @@ func (s *Store) SavePlan(ctx context.Context, p Plan) error {
 			return err
 		}
 		f.round++
+		before := f.connection
 		f.connectionID = &p.ConnectionID
 		if err := s.readConnection(ctx, tx, f); err != nil {
+			return err
+		}
+		if err := s.changeConnection(ctx, tx, f, before); err != nil {
 			return err
 		}
 		if _, err := tx.Exec(ctx, `
@@ -454,6 +462,35 @@ func (s *Store) SavePlan(ctx context.Context, p Plan) error {
 	})
 	if err != nil {
 		return fmt.Errorf("saving the plan of meeting %s: %w", p.MeetingID, err)
+	}
+	return nil
+}
+
+// changeConnection takes what has not happened over to the connection that the
+// round goes through. What people allowed for one HubSpot account is not allowed
+// for another: that is withdrawn, and asked anew if it is planned again.
+func (s *Store) changeConnection(ctx context.Context, tx pgx.Tx, f *followUp, before *Connection) error {
+	if before == nil || f.connection == nil || before.ID == f.connection.ID {
+		return nil
+	}
+	if before.HubID != f.connection.HubID {
+		open, err := s.queryActions(ctx, tx, `
+			where a.origin_id = $1 and a.state in ('asking', 'ready') and a.may_exist_since is null order by a.position, a.id for update`, f.meetingID)
+		if err != nil {
+			return err
+		}
+		for _, a := range open {
+			if err := s.settle(ctx, tx, f, a, ActionWithdrawn, "another HubSpot account was chosen"); err != nil {
+				return err
+			}
+		}
+	}
+	_, err := tx.Exec(ctx, `
+		update actions set connection_id = $2, updated_at = now()
+		where origin_id = $1 and connection_id is distinct from $2 and may_exist_since is null
+		  and state in ('asking', 'ready', 'denied', 'skipped', 'withdrawn')`, f.meetingID, f.connection.ID)
+	if err != nil {
+		return fmt.Errorf("taking actions over to another connection: %w", err)
 	}
 	return nil
 }
@@ -482,7 +519,7 @@ func (s *Store) saveDrafts(ctx context.Context, tx pgx.Tx, f *followUp, key *vau
 	for k, a := range byKey {
 		ids[k] = a.ID
 	}
-	permissions, err := permissionsOf(ctx, tx, f.organizationID)
+	judge, err := s.judgeOf(ctx, tx, f.organizationID, f.origin())
 	if err != nil {
 		return err
 	}
@@ -520,13 +557,13 @@ func (s *Store) saveDrafts(ctx context.Context, tx pgx.Tx, f *followUp, key *vau
 			if err := s.insertAction(ctx, tx, key, a); err != nil {
 				return err
 			}
-			if err := s.permit(ctx, tx, f, a, permissions); err != nil {
+			if err := s.permit(ctx, tx, f, a, judge); err != nil {
 				return err
 			}
 			byKey[d.Key] = a
 			continue
 		}
-		if err := s.amend(ctx, tx, f, key, a, d, dependsOn, position, permissions); err != nil {
+		if err := s.amend(ctx, tx, f, key, a, d, dependsOn, position, judge); err != nil {
 			return err
 		}
 	}
@@ -545,7 +582,7 @@ func (s *Store) saveDrafts(ctx context.Context, tx pgx.Tx, f *followUp, key *vau
 }
 
 // amend brings an action of an earlier round to what this round wants.
-func (s *Store) amend(ctx context.Context, tx pgx.Tx, f *followUp, key *vault.DataKey, a *Action, d Draft, dependsOn []uuid.UUID, position int, permissions policy.Permissions) error {
+func (s *Store) amend(ctx context.Context, tx pgx.Tx, f *followUp, key *vault.DataKey, a *Action, d Draft, dependsOn []uuid.UUID, position int, judge *judge) error {
 	switch a.State {
 	case ActionWritten, ActionUnchanged, ActionWriting, ActionUnknown:
 		return nil // it happened, or may have: a change of it is an action of its own
@@ -590,7 +627,7 @@ func (s *Store) amend(ctx context.Context, tx pgx.Tx, f *followUp, key *vault.Da
 	if err := s.setActionContent(ctx, tx, a); err != nil {
 		return err
 	}
-	return s.permit(ctx, tx, f, a, permissions)
+	return s.permit(ctx, tx, f, a, judge)
 }
 
 // sameAsEdited says whether mac is the hash of the action with its approver's edit.
@@ -647,11 +684,15 @@ func (s *Store) insertAction(ctx context.Context, tx pgx.Tx, key *vault.DataKey,
 // permit gives an action its permission: denied, asked about, or ready to run.
 // A doubt makes a question even where the tool is allowed. What may have been
 // written gets no new permission.
-func (s *Store) permit(ctx context.Context, tx pgx.Tx, f *followUp, a *Action, permissions policy.Permissions) error {
+func (s *Store) permit(ctx context.Context, tx pgx.Tx, f *followUp, a *Action, judge *judge) error {
 	if a.MayExistSince != nil {
 		return nil
 	}
-	permission := permissions.Decide(a.Tool)
+	decision := judge.action(*a, nil)
+	permission, why := decision.Permission, ""
+	if decision.Rule != "" {
+		why = decision.Reason
+	}
 	if permission == policy.Allow && a.Content.Doubt != "" {
 		permission = policy.Ask
 	}
@@ -667,9 +708,9 @@ func (s *Store) permit(ctx context.Context, tx pgx.Tx, f *followUp, a *Action, p
 	case policy.Allow:
 		a.State, a.Reason = ActionReady, "allowed"
 	case policy.Ask:
-		return s.ask(ctx, tx, a, "permission", f.settings.ApprovalTTL.Or(defaultTTL))
+		return s.ask(ctx, tx, a, "permission", why, f.settings.ApprovalTTL.Or(defaultTTL))
 	default:
-		a.State, a.Reason = ActionDenied, fmt.Sprintf("%s is denied", a.Tool.Title())
+		a.State, a.Reason = ActionDenied, judge.denial(*a, decision)
 	}
 	return setActionState(ctx, tx, a.ID, a.State, a.Reason)
 }
@@ -694,19 +735,26 @@ func (s *Store) reconcile(ctx context.Context, tx pgx.Tx, f *followUp) ([]Action
 	if err != nil {
 		return nil, err
 	}
-	permissions, err := permissionsOf(ctx, tx, f.organizationID)
+	judge, err := s.judgeOf(ctx, tx, f.organizationID, f.origin())
 	if err != nil {
 		return nil, err
 	}
 	for i := range actions {
 		a := &actions[i]
-		if err := s.reconcileScope(ctx, tx, f, a, permissions); err != nil {
+		if err := s.reconcileScope(ctx, tx, f, a, judge); err != nil {
 			return nil, err
 		}
-		if a.State != ActionAsking || permissions.Decide(a.Tool) != policy.Deny {
+		if a.State != ActionAsking {
+			continue
+		}
+		decision := judge.action(*a, nil)
+		if decision.Permission != policy.Deny {
 			continue
 		}
 		reason := fmt.Sprintf("%s was switched to deny", a.Tool.Title())
+		if decision.Rule != "" {
+			reason = judge.denial(*a, decision)
+		}
 		if err := s.settle(ctx, tx, f, *a, ActionDenied, reason); err != nil {
 			return nil, err
 		}
@@ -717,7 +765,7 @@ func (s *Store) reconcile(ctx context.Context, tx pgx.Tx, f *followUp) ([]Action
 	for moved := true; moved; {
 		moved = false
 		for i := range actions {
-			did, err := s.reconcileDependent(ctx, tx, f, &actions[i], actions, permissions)
+			did, err := s.reconcileDependent(ctx, tx, f, &actions[i], actions, judge)
 			if err != nil {
 				return nil, err
 			}
@@ -729,7 +777,7 @@ func (s *Store) reconcile(ctx context.Context, tx pgx.Tx, f *followUp) ([]Action
 
 // reconcileScope withdraws a question about what the connection's scopes no
 // longer let anybody do, and asks again once they do.
-func (s *Store) reconcileScope(ctx context.Context, tx pgx.Tx, f *followUp, a *Action, permissions policy.Permissions) error {
+func (s *Store) reconcileScope(ctx context.Context, tx pgx.Tx, f *followUp, a *Action, judge *judge) error {
 	blocked := f.blocked(a.Tool)
 	switch {
 	case a.State == ActionAsking && blocked != "" && a.MayExistSince == nil:
@@ -739,7 +787,7 @@ func (s *Store) reconcileScope(ctx context.Context, tx pgx.Tx, f *followUp, a *A
 		a.State, a.Reason = ActionReady, blocked
 		return setActionState(ctx, tx, a.ID, a.State, a.Reason)
 	case a.State == ActionReady && blocked == "" && strings.HasPrefix(a.Reason, "blocked: "):
-		return s.permit(ctx, tx, f, a, permissions)
+		return s.permit(ctx, tx, f, a, judge)
 	default:
 		return nil
 	}
@@ -747,7 +795,7 @@ func (s *Store) reconcileScope(ctx context.Context, tx pgx.Tx, f *followUp, a *A
 
 // reconcileDependent frees an action from prerequisites that will not happen:
 // it is asked again without them where it can stand alone, else skipped.
-func (s *Store) reconcileDependent(ctx context.Context, tx pgx.Tx, f *followUp, a *Action, all []Action, permissions policy.Permissions) (bool, error) {
+func (s *Store) reconcileDependent(ctx context.Context, tx pgx.Tx, f *followUp, a *Action, all []Action, judge *judge) (bool, error) {
 	if a.State != ActionAsking && a.State != ActionReady {
 		return false, nil
 	}
@@ -785,7 +833,7 @@ func (s *Store) reconcileDependent(ctx context.Context, tx pgx.Tx, f *followUp, 
 			return false, err
 		}
 		if changed {
-			if err := s.permit(ctx, tx, f, a, permissions); err != nil {
+			if err := s.permit(ctx, tx, f, a, judge); err != nil {
 				return false, err
 			}
 		}
