@@ -39,6 +39,15 @@ conformance: conformance/node_modules/.package-lock.json ## Run HubSpot's own No
 	@CGO_ENABLED=0 go build -o bin/hubspotsim ./cmd/hubspotsim
 	@node conformance/run.mjs bin/hubspotsim
 
+# Too long for every day; a release has seen them.
+.PHONY: fuzz duplicates
+fuzz: ## Fuzz what HubSpot may answer, two minutes a target
+	@for target in FuzzResponse FuzzError FuzzSignature FuzzWebhook FuzzValues; do \
+	  go test -run '^$$' -fuzz "^$$target$$" -fuzztime 2m ./hubspot || exit 1; \
+	done
+duplicates: postgres ## Cut every kind of create 200 times in every place
+	@$(if $(RACE),CGO_ENABLED=1) go test $(RACE) -count=1 -timeout 60m -run TestExactlyOneRecord ./crm -args -tries=200
+
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint $(TOOLS)/workflowcheck ## Check style, import rules and workflow determinism
 	@'$(TOOLS)/golangci-lint' run ./...

@@ -42,7 +42,7 @@ func choose(c store.Choice) (store.Connection, error) {
 		}
 	}
 	own := func(connection store.Connection) bool {
-		return connection.IsUserLevel && connection.PersonID != nil && c.Host != nil && *connection.PersonID == *c.Host
+		return !c.HostLeft && connection.IsUserLevel && connection.PersonID != nil && c.Host != nil && *connection.PersonID == *c.Host
 	}
 	if found, err := only(c, own); err != nil || found != nil {
 		return deref(found), err
@@ -73,7 +73,8 @@ func holds(rule store.ConnectionRule, c store.Choice) bool {
 
 // only returns the one connection of a kind: the default among several. Those
 // that ended on purpose count only if there is no other: then work waits for
-// them. Those to the other kind of account count only if there is nothing else.
+// them; but a default that ended makes no other account the default. Those to the
+// other kind of account count only if there is nothing else.
 func only(c store.Choice, kind func(store.Connection) bool) (*store.Connection, error) {
 	var all []store.Connection
 	for _, connection := range c.Connections {
@@ -81,8 +82,11 @@ func only(c store.Choice, kind func(store.Connection) bool) (*store.Connection, 
 			all = append(all, connection)
 		}
 	}
+	if some := filter(all, func(connection store.Connection) bool { return suits(c, connection) }); len(some) > 0 {
+		all = some
+	}
+	suiting := all
 	for _, better := range []func(store.Connection) bool{
-		func(connection store.Connection) bool { return suits(c, connection) },
 		func(connection store.Connection) bool {
 			return connection.State != store.Revoked && connection.State != store.Uninstalled
 		},
@@ -90,6 +94,12 @@ func only(c store.Choice, kind func(store.Connection) bool) (*store.Connection, 
 	} {
 		if some := filter(all, better); len(some) > 0 {
 			all = some
+		}
+	}
+	if i := slices.IndexFunc(suiting, func(connection store.Connection) bool { return connection.IsDefault }); i >= 0 && len(all) == 1 {
+		standard := suiting[i]
+		if standard.HubID != all[0].HubID {
+			return nil, &UndecidedError{reason: "The default connection has ended, and the other one leads to another HubSpot account", names: names([]store.Connection{standard, all[0]})}
 		}
 	}
 	switch len(all) {
@@ -122,10 +132,14 @@ func names(all []store.Connection) []string {
 }
 
 // suits says whether real meetings go to a real account, and tests to one for
-// tests, or an admin let it be otherwise. An account that did not tell its type
-// counts as real.
+// tests, or an admin let it be otherwise; and whether what was written before
+// stands in that account. An account that did not tell its type counts as real.
 func suits(c store.Choice, connection store.Connection) bool {
-	return connection.AnyEnvironment || connection.IsTest() == c.IsTest
+	return !elsewhere(c, connection) && (connection.AnyEnvironment || connection.IsTest() == c.IsTest)
+}
+
+func elsewhere(c store.Choice, connection store.Connection) bool {
+	return c.WroteTo != 0 && c.WroteTo != connection.HubID
 }
 
 func fits(c store.Choice, connection store.Connection) (store.Connection, error) {
@@ -133,7 +147,10 @@ func fits(c store.Choice, connection store.Connection) (store.Connection, error)
 		return connection, nil
 	}
 	reason := "The meeting comes from a production source, and the connection leads to a test account"
-	if c.IsTest {
+	switch {
+	case elsewhere(c, connection):
+		reason = fmt.Sprintf("Part of what the meeting led to stands in HubSpot account %d, and the connection leads to another one", c.WroteTo)
+	case c.IsTest:
 		reason = "The meeting comes from a test source, and the connection leads to a production account"
 	}
 	return store.Connection{}, &UndecidedError{reason: reason, names: []string{connection.Name}}

@@ -292,7 +292,7 @@ func TestStateMisuse(t *testing.T) {
 		{"no cookie", func(_ *testing.T, _ *bundle, in *connections.Return) { in.Browser = "" }, "another browser"},
 		{"expired", func(t *testing.T, b *bundle, _ *connections.Return) {
 			b.exec(t, `update connection_attempts set expires_at = now() - interval '1 second'`)
-		}, "15 minutes"},
+		}, "took too long"},
 		{"reused", func(t *testing.T, b *bundle, in *connections.Return) {
 			_, err := b.Callback(t.Context(), *in)
 			require.NoError(t, err)
@@ -509,6 +509,23 @@ func TestUninstallingFromOurSide(t *testing.T) {
 	require.ErrorIs(t, err, connections.ErrPaused)
 }
 
+// A grant that was ended here while HubSpot was away is ended there later, by
+// whoever comes first.
+func TestRevocationsAreFinished(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	id := b.connect(t, "main", hubID).Connection.ID
+	b.sim.Inject(hubspottest.Fault{Path: "/oauth/2026-09/token/revoke", Status: 503})
+	require.Error(t, b.Disconnect(t.Context(), b.org.ID, id, store.Operator))
+	require.Equal(t, store.Revoked, b.state(t, id))
+	require.NoError(t, b.FinishRevocations(t.Context()))
+	require.Equal(t, 1, b.count(t, `select count(*) from connections where sealed_refresh_token is not null`), "not at once")
+	b.exec(t, `update connections set state_changed_at = now() - interval '2 minutes'`)
+	require.NoError(t, b.FinishRevocations(t.Context()))
+	require.Zero(t, b.count(t, `select count(*) from connections where sealed_refresh_token is not null`))
+	require.NoError(t, b.FinishRevocations(t.Context()))
+}
+
 func TestImportedToken(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -607,8 +624,10 @@ func TestScopesTakenAway(t *testing.T) {
 	c := b.connect(t, "main", hubID).Connection
 	b.paused(t, &c.ID, 2)
 	b.exec(t, `update follow_ups set paused_since = null`)
-	b.sim.Inject(hubspottest.Fault{Path: "/oauth/2026-09/token", Status: 200,
-		Body: `{"access_token":"narrow","refresh_token":"r","expires_in":1800,"token_type":"bearer","hub_id":4711,"scopes":["oauth","tickets"]}`})
+	b.sim.Inject(hubspottest.Fault{
+		Path: "/oauth/2026-09/token", Status: 200,
+		Body: `{"access_token":"narrow","refresh_token":"r","expires_in":1800,"token_type":"bearer","hub_id":4711,"scopes":["oauth","tickets"]}`,
+	})
 	require.NoError(t, b.Invalidate(t.Context(), c.ID, c.TokenVersion))
 	c, err := b.store.Connection(t.Context(), b.org.ID, c.ID)
 	require.NoError(t, err)

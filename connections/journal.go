@@ -21,14 +21,24 @@ const (
 	journalLease = 2 * time.Minute
 	// journalEntries bounds a turn.
 	journalEntries = 100
+	// sweepEvery is how long a token may lie about after its time.
+	sweepEvery = time.Minute
 )
 
-// WatchUninstalls reads the journals of all apps until ctx ends: there, and
-// nowhere else, HubSpot tells that an account has uninstalled an app. Any number
-// of processes may do it at once. An app that may not read its journal loses
-// nothing by it: the next refresh of its tokens is refused.
-func (s *Service) WatchUninstalls(ctx context.Context, failed func(error)) {
+// Watch does, until ctx ends, what no call asks for. It reads the journals of all
+// apps: there, and nowhere else, HubSpot tells that an account has uninstalled an
+// app. (One that may not read its journal loses nothing by it: the next refresh
+// of its tokens is refused.) It deletes tokens whose time is over, and ends at
+// HubSpot what was ended here. Any number of processes may do it at once.
+func (s *Service) Watch(ctx context.Context, failed func(error)) {
+	var swept time.Time
 	for ctx.Err() == nil {
+		if time.Since(swept) > sweepEvery {
+			if err := errors.Join(s.store.SweepTokens(ctx), s.FinishRevocations(ctx)); err != nil && ctx.Err() == nil {
+				failed(err)
+			}
+			swept = time.Now()
+		}
 		worked, err := s.ReadJournal(ctx)
 		if err != nil && ctx.Err() == nil {
 			failed(err)
@@ -41,6 +51,23 @@ func (s *Service) WatchUninstalls(ctx context.Context, failed func(error)) {
 		case <-time.After(5 * time.Second):
 		}
 	}
+}
+
+// FinishRevocations ends at HubSpot what was disconnected while HubSpot could not
+// be reached: a leaver's grant, say. It does some; what fails is tried again the
+// next time.
+func (s *Service) FinishRevocations(ctx context.Context) error {
+	open, err := s.store.UnfinishedRevocations(ctx, 20)
+	if err != nil {
+		return err
+	}
+	var failures error
+	for _, c := range open {
+		if err := s.store.DropGrant(ctx, c.OrganizationID, c.ID, store.Actor{Name: "debrief"}, s.revoke); err != nil {
+			failures = errors.Join(failures, fmt.Errorf("revoking connection %s at HubSpot: %w", c.ID, err))
+		}
+	}
+	return failures
 }
 
 // ReadJournal reads the journal of the app that is due longest, and says whether

@@ -218,10 +218,13 @@ func (s *Service) save(ctx context.Context, attempt store.Attempt, granted store
 		return Result{}, &LoginError{cause: err, public: fmt.Sprintf(
 			"HubSpot account %d is connected already, as %q. Nothing was replaced.", exists.Connection.HubID, exists.Connection.Name)}
 	}
+	if refusal, ok := errors.AsType[*store.Refusal](err); ok {
+		return Result{}, &LoginError{cause: err, public: "Nothing was connected: " + refusal.Sentence}
+	}
 	if err != nil {
 		return Result{}, &LoginError{public: unexpected, cause: err}
 	}
-	return Result{Connection: connection, Reconnected: reconnected, Missing: missing(s.options.Provider.Scopes, connection.Scopes)}, nil
+	return Result{Connection: connection, Reconnected: reconnected, Missing: s.options.Provider.Missing(connection.Scopes)}, nil
 }
 
 // Replace ends what a [Service.Callback] left open because the account is
@@ -232,10 +235,9 @@ func (s *Service) Replace(ctx context.Context, state, browser store.Secret) (Res
 	if err != nil {
 		return Result{}, stateError(err)
 	}
-	attempt.Confirmed = true
 	result, refusal := s.save(ctx, attempt, granted)
 	if refusal != nil {
-		return Result{}, refusal
+		return Result{}, refusal // what was granted is deleted when its time is over
 	}
 	s.forget(result.Connection.ID)
 	return result, nil
@@ -356,7 +358,7 @@ func linkError(err error) *LoginError {
 	case errors.Is(err, store.ErrNotFound):
 		public = "This link to connect HubSpot is not known here. Check that it was copied whole, or ask for a new one."
 	case errors.Is(err, store.ErrExpired):
-		public = "This link to connect HubSpot has expired: it works for 15 minutes. Ask for a new one."
+		public = "This link to connect HubSpot has expired. Ask for a new one."
 	case errors.Is(err, store.ErrUsed):
 		public = "This link to connect HubSpot was used already. If it was not you, tell whoever runs Debrief; else ask for a new one."
 	case errors.Is(err, store.ErrForeign):
@@ -371,7 +373,7 @@ func stateError(err error) *LoginError {
 	case errors.Is(err, store.ErrNotFound):
 		public = "HubSpot sent you back with something that Debrief did not begin, so nothing was connected. Open your link to connect again."
 	case errors.Is(err, store.ErrExpired):
-		public = "This took longer than 15 minutes, so nothing was connected. Ask for a new link."
+		public = "This took too long, so nothing was connected. Ask for a new link."
 	case errors.Is(err, store.ErrUsed):
 		public = "This answer of HubSpot's was used already, and nothing more was done. If you went back in your browser, there is nothing to do."
 	case errors.Is(err, store.ErrForeign):

@@ -50,7 +50,7 @@ func ParseProvider(raw []byte) (Provider, error) {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&p); err != nil {
-		return Provider{}, fmt.Errorf("the provider's definition is not usable: %w; `debrief connections inspect` shows one that is", err)
+		return Provider{}, fmt.Errorf("the provider's definition is not usable: %w; `debrief connections provider` prints one that is", err)
 	}
 	p.Source = "custom"
 	for name, value := range map[string]string{"authorize_url": p.AuthorizeURL, "base_url": p.BaseURL} {
@@ -74,6 +74,15 @@ func (p Provider) CheckScopes(scopes []string) error {
 		}
 	}
 	return nil
+}
+
+// Missing returns the scopes that are asked for always and are not among the
+// granted ones: nothing, if HubSpot did not say what was granted.
+func (p Provider) Missing(granted []string) []string {
+	if len(granted) == 0 {
+		return []string{}
+	}
+	return missing(p.Scopes, granted)
 }
 
 func missing(wanted, granted []string) []string {

@@ -30,6 +30,3 @@ func scopeNames() []string {
 	}
 	return names
 }
-
-// Missing returns those of [Scopes] that are not among the granted ones.
-func Missing(granted []string) []string { return missing(scopeNames(), granted) }

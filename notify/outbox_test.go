@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -290,7 +289,7 @@ func TestWhoIsNotTold(t *testing.T) {
 	require.Len(t, b.server.Received(), before)
 	all, err := b.store.Notices(t.Context(), b.org.ID, store.NoticeDropped, 100)
 	require.NoError(t, err)
-	require.True(t, strings.Contains(all[0].Reason+all[1].Reason, "nobody could be told"), "that nobody was told is kept")
+	require.Contains(t, all[0].Reason+all[1].Reason, "nobody could be told", "that nobody was told is kept")
 
 	require.NoError(t, b.store.UpdateSettings(t.Context(), b.org.ID, []string{"acme.example"}, store.Settings{}, store.Operator))
 	for state, told := range map[string]bool{"connected": false, "revoked": false, "needs_reconnect": true, "uninstalled": true} {

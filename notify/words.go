@@ -146,8 +146,8 @@ func compose(kind store.NoticeKind, language string, f facts) (Message, error) {
 		greeting = strings.ReplaceAll(greeting, " {recipient}", "")
 	}
 	for _, p := range append(append([]string{greeting}, w.paragraphs...), w.link, closing) {
-		if p == w.link && p == "" {
-			continue
+		if p == "" {
+			continue // there is no link
 		}
 		paragraphs = append(paragraphs, fill(p))
 	}

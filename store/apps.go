@@ -29,6 +29,8 @@ type App struct {
 	Level          AppLevel  `json:"level"`
 	ClientID       string    `json:"client_id"`
 	CreatedAt      time.Time `json:"created_at"`
+	// JournalProblem says why uninstalls are not seen at once; empty if they are.
+	JournalProblem string `json:"journal_problem,omitempty"`
 }
 
 func clientSecretPlace(app uuid.UUID) string { return "apps.client_secret:" + app.String() }
@@ -88,11 +90,11 @@ func (s *Store) SetAppSecret(ctx context.Context, organizationID, appID uuid.UUI
 	})
 }
 
-const selectApp = `select id, organization_id, name, level, client_id, created_at from apps`
+const selectApp = `select id, organization_id, name, level, client_id, created_at, journal_problem from apps`
 
 func scanApp(row pgx.Row, doing string) (App, error) {
 	var a App
-	err := row.Scan(&a.ID, &a.OrganizationID, &a.Name, &a.Level, &a.ClientID, &a.CreatedAt)
+	err := row.Scan(&a.ID, &a.OrganizationID, &a.Name, &a.Level, &a.ClientID, &a.CreatedAt, &a.JournalProblem)
 	return a, notFound(err, doing)
 }
 
@@ -179,20 +181,33 @@ func (s *Store) SaveJournal(ctx context.Context, appID uuid.UUID, offset string,
 // uninstalled then; one that was made or renewed later stays.
 func (s *Store) Uninstalled(ctx context.Context, appID uuid.UUID, hubID int64, at time.Time) error {
 	rows, err := s.pool.Query(ctx, `
-		select c.organization_id, c.id from connections c
+		select c.id from connections c
 		where c.app_id = $1 and c.hub_id = $2 and c.state not in ('revoked', 'uninstalled')
 		  and greatest(c.created_at, c.granted_at) < $3`, appID, hubID, at)
 	if err != nil {
 		return fmt.Errorf("looking for connections to account %d: %w", hubID, err)
 	}
-	type ended struct{ OrganizationID, ID uuid.UUID }
-	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[ended])
+	all, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
 	if err != nil {
 		return fmt.Errorf("looking for connections to account %d: %w", hubID, err)
 	}
-	for _, c := range all {
-		if err := s.SetConnectionState(ctx, c.OrganizationID, c.ID, Uninstalled, "the app was uninstalled in HubSpot", Actor{Name: "HubSpot's journal"}); err != nil {
-			return err
+	for _, id := range all {
+		err := s.inTx(ctx, func(tx pgx.Tx) error {
+			locked, _, err := lockConnection(ctx, tx, id)
+			if err != nil {
+				return err
+			}
+			// Somebody may have connected again since it was found.
+			var renewed bool
+			err = tx.QueryRow(ctx, `select greatest(created_at, granted_at) >= $2 or state in ('revoked', 'uninstalled') from connections where id = $1`,
+				id, at).Scan(&renewed)
+			if err != nil || renewed {
+				return notFound(err, "reading when the connection was granted")
+			}
+			return s.setConnectionState(ctx, tx, locked, Uninstalled, "the app was uninstalled in HubSpot", Actor{Name: "HubSpot's journal"})
+		})
+		if err != nil {
+			return fmt.Errorf("ending connection %s, whose app was uninstalled: %w", id, err)
 		}
 	}
 	return nil

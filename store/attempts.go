@@ -23,9 +23,10 @@ type Attempt struct {
 	// OptionalScopes are asked for beside the app's own.
 	OptionalScopes []string
 	ExpiresAt      time.Time
-	// Confirmed: whoever connects has said that a connection which is there may
-	// be replaced.
-	Confirmed bool
+	// Confirmed is the connection that, as whoever connects has said, may be
+	// replaced; as it was at ClaimedAt, and not one that somebody renewed since.
+	Confirmed *uuid.UUID
+	ClaimedAt time.Time
 }
 
 // How long a link to connect works: one for oneself, and at most one that is
@@ -33,6 +34,9 @@ type Attempt struct {
 const (
 	AttemptTTL     = 15 * time.Minute
 	AttemptTTLMost = 7 * 24 * time.Hour
+	// keptGrantTTL is how long whoever connects may take to say what should become
+	// of a connection that is there. Until then what HubSpot granted is kept.
+	keptGrantTTL = 15 * time.Minute
 )
 
 // NewAttempt is what [Store.CreateAttempt] needs.
@@ -71,10 +75,11 @@ func (s *Store) CreateAttempt(ctx context.Context, n NewAttempt, actor Actor) (A
 	}
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
 		err := tx.QueryRow(ctx, `
-			insert into connection_attempts (id, organization_id, app_id, connection_name, link_hash, expires_at, expected_hub_id, optional_scopes)
-			select $1, organization_id, id, $4, $5, now() + $6::interval, $7, $8 from apps where organization_id = $2 and id = $3
+			insert into connection_attempts (id, organization_id, app_id, connection_name, link_hash, expires_at, expected_hub_id, optional_scopes, created_by)
+			select $1, organization_id, id, $4, $5, now() + $6::interval, $7, $8, $9 from apps where organization_id = $2 and id = $3
 			returning expires_at`,
-			a.ID, n.OrganizationID, n.AppID, n.ConnectionName, hash, min(n.TTL, AttemptTTLMost), nullInt(n.ExpectedHubID), a.OptionalScopes).Scan(&a.ExpiresAt)
+			a.ID, n.OrganizationID, n.AppID, n.ConnectionName, hash, min(n.TTL, AttemptTTLMost), nullInt(n.ExpectedHubID), a.OptionalScopes,
+			actor.PersonID).Scan(&a.ExpiresAt)
 		if err != nil {
 			return notFound(err, fmt.Sprintf("beginning to connect app %s", n.AppID))
 		}
@@ -118,7 +123,7 @@ func (s *Store) AuthorizeAttempt(ctx context.Context, link, browser Secret) (Att
 	state, hash := newOneTimeToken()
 	var a Attempt
 	err := s.pool.QueryRow(ctx, `
-		update connection_attempts set state_hash = $2, browser_hash = $3
+		update connection_attempts set state_hash = $2, browser_hash = $3, outcome = ''
 		where link_hash = $1 and used_at is null and expires_at > now() and (browser_hash is null or browser_hash = $3)
 		returning `+attemptColumns, hashToken(link), hash, hashToken(browser)).Scan(a.fields()...)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -187,7 +192,7 @@ type sealedGrant struct {
 // should become of the connection that is there.
 func (s *Store) keepGrant(ctx context.Context, tx pgx.Tx, a Attempt, g Granted, existing uuid.UUID) error {
 	kept := sealedGrant{Granted: g, RefreshToken: g.Grant.RefreshToken.Reveal(), AccessToken: g.Grant.AccessToken.Reveal(), ExpiresAt: g.Grant.ExpiresAt}
-	raw, err := json.Marshal(kept)
+	raw, err := json.Marshal(kept) //nolint:gosec // it is sealed before it goes anywhere
 	if err != nil {
 		return fmt.Errorf("encoding a grant: %w", err)
 	}
@@ -196,8 +201,9 @@ func (s *Store) keepGrant(ctx context.Context, tx pgx.Tx, a Attempt, g Granted, 
 		return err
 	}
 	_, err = tx.Exec(ctx, `
-		update connection_attempts set sealed_grant = $2, existing_connection_id = $3, outcome = 'the account is connected already' where id = $1`,
-		a.ID, sealed, existing)
+		update connection_attempts set sealed_grant = $2, existing_connection_id = $3, outcome = 'the account is connected already',
+		       expires_at = least(expires_at, now() + $4::interval)
+		where id = $1`, a.ID, sealed, existing, keptGrantTTL)
 	if err != nil {
 		return fmt.Errorf("keeping what was granted: %w", err)
 	}
@@ -205,15 +211,16 @@ func (s *Store) keepGrant(ctx context.Context, tx pgx.Tx, a Attempt, g Granted, 
 }
 
 // KeptGrant returns what HubSpot granted to an attempt whose account turned out
-// to be connected already; see [ExistsError]. The error is [ErrNotFound],
-// [ErrExpired] or [ErrForeign].
+// to be connected already; see [ExistsError]. Attempt.Confirmed is the connection
+// that was asked about. The error is [ErrNotFound], [ErrExpired] or [ErrForeign].
 func (s *Store) KeptGrant(ctx context.Context, state, browser Secret) (Attempt, Granted, error) {
 	var a Attempt
 	var sealed, browserHash []byte
 	var expired bool
 	err := s.pool.QueryRow(ctx, `
-		select `+attemptColumns+`, sealed_grant, browser_hash, expires_at <= now() from connection_attempts
-		where state_hash = $1 and sealed_grant is not null`, hashToken(state)).Scan(append(a.fields(), &sealed, &browserHash, &expired)...)
+		select `+attemptColumns+`, existing_connection_id, used_at, sealed_grant, browser_hash, expires_at <= now() from connection_attempts
+		where state_hash = $1 and sealed_grant is not null`, hashToken(state)).
+		Scan(append(a.fields(), &a.Confirmed, &a.ClaimedAt, &sealed, &browserHash, &expired)...)
 	switch {
 	case err != nil:
 		return Attempt{}, Granted{}, notFound(err, "reading what was granted")
@@ -232,6 +239,35 @@ func (s *Store) KeptGrant(ctx context.Context, state, browser Secret) (Attempt, 
 	}
 	kept.Granted.Grant = Grant{RefreshToken: Secret(kept.RefreshToken), AccessToken: Secret(kept.AccessToken), ExpiresAt: kept.ExpiresAt, Scopes: kept.Scopes}
 	return a, kept.Granted, nil
+}
+
+// SweepTokens deletes what is worth nothing any more: what HubSpot granted to
+// attempts whose time to be answered is over, and access tokens that have run out.
+func (s *Store) SweepTokens(ctx context.Context) error {
+	for _, sql := range []string{
+		`update connection_attempts set sealed_grant = null, state_hash = null where sealed_grant is not null and expires_at <= now()`,
+		// Who refreshes one holds its connection, and replaces it in any case.
+		`delete from access_tokens where connection_id in (
+		   select connection_id from access_tokens where expires_at <= now() - interval '1 minute' for update skip locked)`,
+	} {
+		if _, err := s.pool.Exec(ctx, sql); err != nil {
+			return fmt.Errorf("deleting tokens that are over: %w", err)
+		}
+	}
+	return nil
+}
+
+// endLinks ends the links to connect that somebody made who may no longer make
+// any.
+func endLinks(ctx context.Context, tx pgx.Tx, personID uuid.UUID) error {
+	_, err := tx.Exec(ctx, `
+		update connection_attempts set expires_at = now(), sealed_grant = null, state_hash = null,
+		       outcome = 'ended: whoever made the link may no longer'
+		where created_by = $1 and expires_at > now() and (used_at is null or sealed_grant is not null)`, personID)
+	if err != nil {
+		return fmt.Errorf("ending links to connect: %w", err)
+	}
+	return nil
 }
 
 // AttemptReport is an attempt to connect, and what became of it.

@@ -176,18 +176,6 @@ func (s *Store) insertAudit(ctx context.Context, q querier, e AuditEntry) (int64
 // Audit writes one row of the trail that belongs to no transaction of the store's.
 func (s *Store) Audit(ctx context.Context, e AuditEntry) error { return s.audit(ctx, s.pool, e) }
 
-// BeginCall records that a CRM call is about to be made, before it is made, and
-// returns the row's ID for [Store.EndCall].
-func (s *Store) BeginCall(ctx context.Context, e AuditEntry) (int64, error) {
-	e.Kind, e.Outcome = AuditCall, Attempted
-	var id int64
-	err := s.inTx(ctx, func(tx pgx.Tx) (err error) {
-		id, err = s.insertAudit(ctx, tx, e)
-		return err
-	})
-	return id, err
-}
-
 // CallResult completes a call's row.
 type CallResult struct {
 	Outcome       Outcome
@@ -198,7 +186,7 @@ type CallResult struct {
 	Reason        string
 }
 
-// EndCall completes the row of a call. A row that is complete stays as it is.
+// EndCall completes the row of a call that [Store.BeginToolCall] began. A row that is complete stays as it is.
 func (s *Store) EndCall(ctx context.Context, id int64, r CallResult) error {
 	return endCall(ctx, s.pool, id, r)
 }

@@ -93,14 +93,30 @@ type Choice struct {
 	SourceIDs []uuid.UUID
 	// IsTest: all of them came from test sources.
 	IsTest bool
+	// WroteTo is the HubSpot account in which something of the meeting stands, or
+	// may; 0 if there is none. The IDs of its records mean nothing in another.
+	WroteTo int64
 	// Host is the person who hosts it, with the domains of their addresses.
-	Host        *uuid.UUID
+	Host *uuid.UUID
+	// HostLeft: the host is deactivated, and their own connections act for nobody.
+	HostLeft    bool
 	HostDomains []string
 	Rules       []ConnectionRule
 	Connections []Connection
 	// HostsOnly: no account connection acts for who has none of their own.
 	HostsOnly bool
 }
+
+// meetingIsTest says of the meeting m whether all of its events came from test
+// sources.
+const meetingIsTest = `coalesce((select bool_and(src.environment = 'test') from events e join sources src on src.id = e.source_id where e.meeting_id = m.id), false)`
+
+// wroteTo is the HubSpot account in which something of the meeting m stands, or
+// may; 0 for none.
+const wroteTo = `coalesce((
+	select w.hub_id from actions a join connections w on w.id = a.connection_id
+	where a.origin_id = m.id and (a.state in ('written', 'unchanged', 'writing', 'unknown') or a.may_exist_since is not null)
+	order by a.updated_at limit 1), 0)`
 
 // ChoiceFor reads what the choice of a meeting's connection goes by.
 func (s *Store) ChoiceFor(ctx context.Context, organizationID, meetingID uuid.UUID) (Choice, error) {
@@ -109,9 +125,12 @@ func (s *Store) ChoiceFor(ctx context.Context, organizationID, meetingID uuid.UU
 		select f.chosen_connection_id, m.host_person_id,
 		       array(select distinct split_part(i.value, '@', 2) from person_identities i where i.person_id = m.host_person_id and i.kind = 'email'),
 		       array(select distinct e.source_id from events e where e.meeting_id = m.id),
-		       coalesce((select bool_and(src.environment = 'test') from events e join sources src on src.id = e.source_id where e.meeting_id = m.id), false)
+		       `+meetingIsTest+`,
+		       coalesce((select p.deactivated_at is not null from people p where p.id = m.host_person_id), false),
+		       `+wroteTo+`
 		from meetings m left join follow_ups f on f.meeting_id = m.id
-		where m.organization_id = $1 and m.id = $2`, organizationID, meetingID).Scan(&c.Chosen, &c.Host, &c.HostDomains, &c.SourceIDs, &c.IsTest)
+		where m.organization_id = $1 and m.id = $2`, organizationID, meetingID).
+		Scan(&c.Chosen, &c.Host, &c.HostDomains, &c.SourceIDs, &c.IsTest, &c.HostLeft, &c.WroteTo)
 	if err != nil {
 		return Choice{}, notFound(err, fmt.Sprintf("reading whose meeting %s is", meetingID))
 	}
@@ -127,17 +146,29 @@ func (s *Store) ChoiceFor(ctx context.Context, organizationID, meetingID uuid.UU
 	return c, err
 }
 
-// ChooseConnection says which connection acts for one meeting, from its next
-// round on; a follow-up that waits for the choice goes on.
+// ChooseConnection says which connection acts for one meeting. A follow-up that
+// waits for the choice, or for another connection that may never come back, goes
+// on; what it planned for that one is planned anew. What was begun in one HubSpot
+// account is not continued in another: a [*Refusal].
 func (s *Store) ChooseConnection(ctx context.Context, organizationID, meetingID, connectionID uuid.UUID, actor Actor) error {
 	return s.inTx(ctx, func(tx pgx.Tx) error {
 		f, err := s.lockFollowUp(ctx, tx, organizationID, meetingID)
 		if err != nil {
 			return err
 		}
+		var hub, wrote int64
+		err = tx.QueryRow(ctx, `select c.hub_id, `+wroteTo+` from connections c, meetings m where c.organization_id = $1 and c.id = $2 and m.id = $3`,
+			organizationID, connectionID, meetingID).Scan(&hub, &wrote)
+		if err != nil {
+			return notFound(err, fmt.Sprintf("choosing connection %s", connectionID))
+		}
+		if wrote != 0 && wrote != hub {
+			return refuse("part of what this meeting led to stands in HubSpot account %d already, so nothing of it goes to another one: choose a connection to that account", wrote)
+		}
 		tag, err := tx.Exec(ctx, `
 			update follow_ups set chosen_connection_id = c.id,
-			       paused_since = case when paused_for = 'choice' then null else paused_since end
+			       paused_since = case when paused_for = 'choice' or connection_id is distinct from c.id then null else paused_since end,
+			       answers = answers + case when planned_version > 0 and connection_id is distinct from c.id then 1 else 0 end
 			from connections c where meeting_id = $2 and c.organization_id = $1 and c.id = $3`, organizationID, meetingID, connectionID)
 		if err != nil {
 			return fmt.Errorf("choosing the connection of meeting %s: %w", meetingID, err)
@@ -165,6 +196,9 @@ func (s *Store) SetDefaultConnection(ctx context.Context, organizationID, id uui
 		if err != nil {
 			return notFound(err, fmt.Sprintf("reading connection %s", id))
 		}
+		if userLevel && person == nil {
+			return refuse("nobody here is known as the HubSpot user of this connection, so it can be nobody's default: say who it is on the page about people, and connect again")
+		}
 		_, err = tx.Exec(ctx, `
 			update connections set is_default = false
 			where organization_id = $1 and is_default and is_user_level = $2 and (not $2 or person_id is not distinct from $3)`,
@@ -185,9 +219,13 @@ func (s *Store) SetDefaultConnection(ctx context.Context, organizationID, id uui
 // chooseAgain lets the follow-ups that wait for a choice look again.
 func chooseAgain(ctx context.Context, tx pgx.Tx, organizationID uuid.UUID) error {
 	_, err := tx.Exec(ctx, `
-		with waiting as (
-			update follow_ups set paused_since = null where organization_id = $1 and paused_since is not null and paused_for = 'choice'
-			returning meeting_id
+		with found as (
+			-- In one order, or two who do this at once would wait for each other.
+			select meeting_id from follow_ups where organization_id = $1 and paused_since is not null and paused_for = 'choice'
+			order by meeting_id for no key update
+		), waiting as (
+			update follow_ups f set paused_since = null from found where f.meeting_id = found.meeting_id
+			returning f.meeting_id
 		)
 		insert into wakeups (id, organization_id, meeting_id, reason)
 		select gen_random_uuid(), $1, meeting_id, 'choose again' from waiting`, organizationID)

@@ -11,7 +11,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/debriefhq/debrief/hubspot"
 	"github.com/debriefhq/debrief/policy"
 )
 
@@ -89,7 +88,9 @@ type Connection struct {
 	// AnyEnvironment: an admin let it write for sources of the other kind.
 	AnyEnvironment bool `json:"any_environment,omitempty"`
 	// Reveal: an admin let its access tokens be shown and exported.
-	Reveal    bool      `json:"reveal,omitempty"`
+	Reveal bool `json:"reveal,omitempty"`
+	// GrantedAt is when somebody last clicked.
+	GrantedAt time.Time `json:"granted_at"`
 	CreatedAt time.Time `json:"created_at"`
 }
 
@@ -97,10 +98,11 @@ type Connection struct {
 // of an app.
 func (c Connection) IsStatic() bool { return c.AppID == uuid.Nil }
 
+// testAccountTypes are HubSpot's account types whose records nobody relies on.
+var testAccountTypes = []string{"SANDBOX", "DEVELOPER_TEST", "APP_DEVELOPER"}
+
 // IsTest says whether its account is a sandbox or somebody's test account.
-func (c Connection) IsTest() bool {
-	return c.AccountType == "SANDBOX" || c.AccountType == "DEVELOPER_TEST" || c.AccountType == "APP_DEVELOPER"
-}
+func (c Connection) IsTest() bool { return slices.Contains(testAccountTypes, c.AccountType) }
 
 // Missing returns the scope without which a tool can't be used through this
 // connection; empty if nothing is missing, or if HubSpot did not say what was
@@ -109,19 +111,28 @@ func (c Connection) Missing(tool policy.Tool) string {
 	if len(c.Scopes) == 0 {
 		return ""
 	}
-	return hubspot.MissingScope(c.Scopes, tool.Object, tool.Operation != policy.Read)
+	if tool.Operation == policy.Archive {
+		tool.Operation = policy.Update // the same scopes
+	}
+	info, _ := policy.FindTool(tool)
+	for _, scope := range info.Scopes {
+		if !slices.Contains(c.Scopes, scope) {
+			return scope
+		}
+	}
+	return ""
 }
 
 const connectionColumns = `
 	c.id, c.organization_id, coalesce(c.app_id, '00000000-0000-0000-0000-000000000000'), c.name, c.hub_id, c.hub_domain, coalesce(c.user_id, 0), c.person_id, c.is_user_level,
 	c.scopes, c.state, c.state_reason, c.state_changed_at, c.token_version, c.last_success_at, c.created_at,
-	c.account_type, c.time_zone, c.currencies, c.last_error, c.last_error_at, c.is_default, c.any_environment, c.reveal`
+	c.account_type, c.time_zone, c.currencies, c.last_error, c.last_error_at, c.is_default, c.any_environment, c.reveal, c.granted_at`
 
 func (c *Connection) fields() []any {
 	return []any{
 		&c.ID, &c.OrganizationID, &c.AppID, &c.Name, &c.HubID, &c.HubDomain, &c.UserID, &c.PersonID, &c.IsUserLevel,
 		&c.Scopes, &c.State, &c.StateReason, &c.StateChangedAt, &c.TokenVersion, &c.LastSuccessAt, &c.CreatedAt,
-		&c.AccountType, &c.TimeZone, &c.Currencies, &c.LastError, &c.LastErrorAt, &c.IsDefault, &c.AnyEnvironment, &c.Reveal,
+		&c.AccountType, &c.TimeZone, &c.Currencies, &c.LastError, &c.LastErrorAt, &c.IsDefault, &c.AnyEnvironment, &c.Reveal, &c.GrantedAt,
 	}
 }
 
@@ -405,6 +416,11 @@ func (s *Store) RefreshLocked(
 		if err := s.storeGrant(ctx, tx, connectionID, *out.Grant); err != nil {
 			return err
 		}
+		if err := s.audit(ctx, tx, AuditEntry{
+			OrganizationID: c.OrganizationID, Kind: AuditConnection, Actor: refresher, ConnectionID: &c.ID, Reason: "access token refreshed",
+		}); err != nil {
+			return err
+		}
 		if err := s.setConnectionState(ctx, tx, c, Connected, "", refresher); err != nil {
 			return err
 		}
@@ -615,8 +631,8 @@ type Granted struct {
 }
 
 // ExistsError says that the account is connected already, by a grant that
-// works: nothing was replaced. What HubSpot granted is kept for as long as the
-// attempt's link works; see [Store.KeptGrant].
+// works: nothing was replaced. What HubSpot granted is kept for a quarter of an
+// hour; see [Store.KeptGrant].
 type ExistsError struct {
 	Connection Connection
 	// OtherUser: somebody else granted the connection that is there.
@@ -633,7 +649,7 @@ func (e *ExistsError) Error() string {
 // user-level app, of the same user) is renewed and keeps its name; reconnected
 // says so. But one that works, and has another name or was granted by another
 // user, is replaced only if the attempt is confirmed: else the error is an
-// [*ExistsError]. Without such a connection a new one is made with the attempt's
+// [*ExistsError]. Who is deactivated here can't connect: a [*Refusal]. Without such a connection a new one is made with the attempt's
 // name, or refused with [NameTakenError] if another connection has it.
 func (s *Store) SaveGrant(ctx context.Context, a Attempt, g Granted) (c Connection, reconnected bool, err error) {
 	var exists *ExistsError
@@ -661,13 +677,10 @@ func (s *Store) SaveGrant(ctx context.Context, a Attempt, g Granted) (c Connecti
 }
 
 func (s *Store) saveGrant(ctx context.Context, tx pgx.Tx, a Attempt, g Granted) (Connection, bool, error) {
-	actor := Actor{Name: "connect page"}
-	var person *uuid.UUID
-	err := tx.QueryRow(ctx, `
-		select person_id from person_identities where organization_id = $1 and kind = 'email' and value = lower($2)`,
-		a.OrganizationID, g.UserEmail).Scan(&person)
-	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-		return Connection{}, false, fmt.Errorf("looking for the person who connected: %w", err)
+	actor := connectPage
+	person, err := s.personOfGrant(ctx, tx, a.OrganizationID, g)
+	if err != nil {
+		return Connection{}, false, err
 	}
 	actor.PersonID = person
 	scopes := append([]string{}, slices.Compact(slices.Sorted(slices.Values(g.Scopes)))...)
@@ -681,9 +694,10 @@ func (s *Store) saveGrant(ctx context.Context, tx pgx.Tx, a Attempt, g Granted) 
 	reconnected := err == nil
 	switch {
 	case err == nil:
-		works := c.State == Connected || c.State == Expired
 		otherUser := c.UserID != 0 && g.UserID != c.UserID
-		if works && !a.Confirmed && (c.Name != a.ConnectionName || otherUser) {
+		// What was confirmed was about the grant of then.
+		confirmed := a.Confirmed != nil && *a.Confirmed == c.ID && c.GrantedAt.Before(a.ClaimedAt)
+		if !c.State.Ended() && !confirmed && (c.Name != a.ConnectionName || otherUser) {
 			return Connection{}, false, &ExistsError{Connection: c, OtherUser: otherUser}
 		}
 		_, err = tx.Exec(ctx, `
@@ -756,6 +770,51 @@ func (s *Store) saveGrant(ctx context.Context, tx pgx.Tx, a Attempt, g Granted) 
 	return stored.Connection, reconnected, err
 }
 
+// personOfGrant finds the person who granted something: by the HubSpot user, else
+// by the address. Who connects for themselves with an address in the organization's
+// own domains and is not known yet becomes a member, or that connection would act
+// for nobody. It is nil for everybody else, and a [*Refusal] for who is deactivated.
+func (s *Store) personOfGrant(ctx context.Context, tx pgx.Tx, organizationID uuid.UUID, g Granted) (*uuid.UUID, error) {
+	email := normalEmail(g.UserEmail)
+	if err := lockAddress(ctx, tx, organizationID, email); err != nil {
+		return nil, err
+	}
+	user := Identity{Kind: IdentityHubSpotUser, Value: fmt.Sprintf("%d:%d", g.HubID, g.UserID)}
+	person, err := findByIdentity(ctx, tx, organizationID, user)
+	known := err == nil
+	if errors.Is(err, ErrNotFound) && email != "" {
+		person, err = findByIdentity(ctx, tx, organizationID, Identity{Kind: IdentityEmail, Value: email})
+	}
+	if errors.Is(err, ErrNotFound) {
+		var domains []string
+		if err := tx.QueryRow(ctx, `select domains from organizations where id = $1`, organizationID).Scan(&domains); err != nil {
+			return nil, notFound(err, "reading the organization's domains")
+		}
+		if !g.IsUserLevel || !slices.Contains(domains, domainOf(email)) {
+			return nil, nil
+		}
+		person, err = s.addPerson(ctx, tx, Person{
+			OrganizationID: organizationID, Role: RoleMember, Identities: []Identity{{Kind: IdentityEmail, Value: email}},
+		}, connectPage)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("looking for the person who connected: %w", err)
+	}
+	if err := refuseDeactivated(ctx, tx, person); err != nil {
+		return nil, err
+	}
+	if !known && g.UserID != 0 {
+		seen := time.Now()
+		user.SeenAt = &seen
+		if err := s.addIdentity(ctx, tx, organizationID, person, user, connectPage); err != nil {
+			return nil, err
+		}
+	}
+	return &person, nil
+}
+
+var connectPage = Actor{Name: "connect page"}
+
 func nullInt(n int64) *int64 {
 	if n == 0 {
 		return nil
@@ -764,8 +823,8 @@ func nullInt(n int64) *int64 {
 }
 
 // ImportToken stores an access token that never expires, of a private app or a
-// service key, as a connection of that name; an earlier one to the same account
-// is replaced.
+// service key, as a connection of that name. An earlier one to the same account
+// is replaced if it has that name or has ended; else the error is a [*Refusal].
 func (s *Store) ImportToken(ctx context.Context, organizationID uuid.UUID, name string, g Granted, token Secret, actor Actor) (Connection, error) {
 	if name == "" || token == "" || g.HubID == 0 {
 		return Connection{}, errors.New("an imported token needs a name and an account")
@@ -773,10 +832,16 @@ func (s *Store) ImportToken(ctx context.Context, organizationID uuid.UUID, name 
 	var c Connection
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
 		id := newID()
-		err := tx.QueryRow(ctx, `select id from connections where organization_id = $1 and hub_id = $2 and app_id is null for no key update`,
-			organizationID, g.HubID).Scan(&id)
-		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		var earlier string
+		var state ConnectionState
+		err := tx.QueryRow(ctx, `select id, name, state from connections where organization_id = $1 and hub_id = $2 and app_id is null for no key update`,
+			organizationID, g.HubID).Scan(&id, &earlier, &state)
+		switch {
+		case errors.Is(err, pgx.ErrNoRows):
+		case err != nil:
 			return fmt.Errorf("looking for an earlier token: %w", err)
+		case earlier != name && !state.Ended():
+			return refuse("HubSpot account %d has an imported token already, as %q, and nothing was replaced: import under that name to replace it", g.HubID, earlier)
 		}
 		sealed, err := s.vault.Seal([]byte(token), staticTokenPlace(id))
 		if err != nil {
@@ -790,6 +855,7 @@ func (s *Store) ImportToken(ctx context.Context, organizationID uuid.UUID, name 
 			  name = excluded.name, hub_domain = excluded.hub_domain, scopes = excluded.scopes, state = 'connected', state_reason = '',
 			  account_type = excluded.account_type, time_zone = excluded.time_zone, currencies = excluded.currencies,
 			  sealed_static_token = excluded.sealed_static_token, last_success_at = now(), last_error = '', last_error_at = null,
+			  state_changed_at = case when connections.state = 'connected' then connections.state_changed_at else now() end, granted_at = now(),
 			  token_version = connections.token_version + 1`,
 			id, organizationID, name, g.HubID, g.HubDomain, append([]string{}, g.Scopes...), g.AccountType, g.TimeZone,
 			append([]string{}, g.Currencies...), sealed)
@@ -807,6 +873,10 @@ func (s *Store) ImportToken(ctx context.Context, organizationID uuid.UUID, name 
 		}
 		c = t.Connection
 		if err := wakePaused(ctx, tx, c); err != nil {
+			return err
+		}
+		// It may be good for more than the earlier one, or for less.
+		if err := wakeOpen(ctx, tx, c); err != nil {
 			return err
 		}
 		return chooseAgain(ctx, tx, organizationID)
@@ -844,6 +914,20 @@ func (s *Store) switchConnection(ctx context.Context, organizationID, id uuid.UU
 		if was == on {
 			return nil
 		}
+		if column == "any_environment" && !on {
+			// What is planned through it may not be carried out any more: it is
+			// planned anew, and then somebody has to choose.
+			if _, err := tx.Exec(ctx, `
+				with open as (
+					update follow_ups set answers = answers + 1
+					where meeting_id in (select meeting_id from follow_ups where organization_id = $1 and connection_id = $2 and state = 'open' order by meeting_id for update)
+					returning meeting_id
+				)
+				insert into wakeups (id, organization_id, meeting_id, reason) select gen_random_uuid(), $1, meeting_id, 'choose again' from open`,
+				organizationID, id); err != nil {
+				return fmt.Errorf("planning anew what goes through connection %s: %w", id, err)
+			}
+		}
 		verdict := map[bool]string{true: " turned on", false: " turned off"}[on]
 		if err := s.audit(ctx, tx, AuditEntry{OrganizationID: organizationID, Kind: AuditConnection, Actor: actor, ConnectionID: &id, Reason: what + verdict}); err != nil {
 			return err
@@ -863,4 +947,24 @@ func (s *Store) AuditReveal(ctx context.Context, organizationID, connectionID uu
 		OrganizationID: organizationID, Kind: AuditConnection, Actor: actor, ConnectionID: &connectionID,
 		Reason: "access token revealed, outside permissions", Values: map[string]string{"reason": reason}, DataKeyID: &o.dataKeyID,
 	})
+}
+
+// UnfinishedRevocations lists connections that ended here, and whose grant HubSpot
+// has not confirmed to have ended: at most limit, the longest ended first.
+func (s *Store) UnfinishedRevocations(ctx context.Context, limit int) ([]Connection, error) {
+	rows, err := s.pool.Query(ctx, `
+		select `+connectionColumns+` from connections c
+		where c.state = 'revoked' and c.sealed_refresh_token is not null and c.state_changed_at < now() - interval '1 minute'
+		order by c.state_changed_at limit $1`, limit)
+	if err != nil {
+		return nil, fmt.Errorf("listing grants to end: %w", err)
+	}
+	connections, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Connection, error) {
+		var c Connection
+		return c, row.Scan(c.fields()...)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listing grants to end: %w", err)
+	}
+	return connections, nil
 }

@@ -77,6 +77,10 @@ func (s *Store) SetIdentityProvider(ctx context.Context, p IdentityProvider, cli
 		if err != nil {
 			return err
 		}
+		// A code that the one before gave is nothing for this one.
+		if _, err := tx.Exec(ctx, `delete from sign_in_attempts where organization_id = $1`, p.OrganizationID); err != nil {
+			return fmt.Errorf("deleting sign-ins under way: %w", err)
+		}
 		what := "identity provider set: " + p.Issuer
 		switch old {
 		case "":

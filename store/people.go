@@ -566,6 +566,11 @@ func (s *Store) changeRole(ctx context.Context, tx pgx.Tx, p Person, role Role, 
 	if _, err := tx.Exec(ctx, `update people set role = $2 where id = $1`, p.ID, role); err != nil {
 		return err
 	}
+	if p.Role == RoleAdmin {
+		if err := endLinks(ctx, tx, p.ID); err != nil {
+			return err
+		}
+	}
 	return s.auditPerson(ctx, tx, p.OrganizationID, p.ID, actor, fmt.Sprintf("role %s → %s", p.Role, role))
 }
 
@@ -599,13 +604,15 @@ func (s *Store) changeStandIn(ctx context.Context, tx pgx.Tx, p Person, standIn 
 }
 
 // lockPerson reads a person while nobody else changes people of the organization.
+// It is no lock "for update": whoever holds a connection and writes a row that
+// names the person would wait for it, while this one waits for the connection.
 func lockPerson(ctx context.Context, tx pgx.Tx, organizationID, id uuid.UUID) (Person, error) {
 	if err := lockPeople(ctx, tx, organizationID); err != nil {
 		return Person{}, err
 	}
 	p := Person{ID: id, OrganizationID: organizationID}
 	err := tx.QueryRow(ctx, `
-		select name, role, stand_in_id, deactivated_at, merged_into from people where organization_id = $1 and id = $2 for update`,
+		select name, role, stand_in_id, deactivated_at, merged_into from people where organization_id = $1 and id = $2 for no key update`,
 		organizationID, id).Scan(&p.Name, &p.Role, &p.StandInID, &p.DeactivatedAt, &p.MergedInto)
 	if err := notFound(err, "reading a person"); err != nil {
 		return Person{}, err
@@ -689,10 +696,14 @@ func (s *Store) MergePeople(ctx context.Context, organizationID, keep, other uui
 	return nil
 }
 
-// signOutEverywhere ends a person's sessions, and the links that would begin one.
+// signOutEverywhere ends a person's sessions, the links that would begin one, and
+// the links to connect that the person made.
 func signOutEverywhere(ctx context.Context, tx pgx.Tx, personID uuid.UUID) (sessions int64, err error) {
 	if _, err := tx.Exec(ctx, `delete from sign_in_links where person_id = $1`, personID); err != nil {
 		return 0, fmt.Errorf("deleting sign-in links: %w", err)
+	}
+	if err := endLinks(ctx, tx, personID); err != nil {
+		return 0, err
 	}
 	tag, err := tx.Exec(ctx, `delete from sessions where person_id = $1`, personID)
 	if err != nil {
@@ -715,15 +726,16 @@ type Deactivated struct {
 	TakenOverBy []uuid.UUID `json:"taken_over_by"`
 	// OpenFollowUps is how many of them there are.
 	OpenFollowUps int `json:"open_follow_ups"`
-	// Connections are the person's user-level ones that still have a grant. Whoever
-	// called has to disconnect them (package connections): HubSpot has to be told,
-	// and that is not for a transaction.
+	// Connections are the person's user-level ones that still have a grant. Nothing
+	// uses them any more. Whoever called has to disconnect them (package
+	// connections): HubSpot has to be told, and that is not for a transaction.
 	Connections []uuid.UUID `json:"connections"`
 }
 
 // DeactivatePerson ends what a person may do, in one transaction: their sessions
-// and sign-in links die, whoever stands in for them ([Store.Responsible]) answers
-// for what is open, and the workflows of their open follow-ups look again. why is
+// and links die, their own connections are revoked here, whoever stands in for
+// them ([Store.Responsible]) answers for what is open, and the workflows of their
+// open follow-ups look again. why is
 // [DeactivatedByAdmin] or [DeactivatedInHubSpot]. Calling it again returns what
 // is still left to do. The last active admin is a [*Refusal].
 //
@@ -768,7 +780,23 @@ func (s *Store) DeactivatePerson(ctx context.Context, organizationID, id uuid.UU
 		out.Connections, err = collectIDs(ctx, tx, `
 			select id from connections
 			where organization_id = $1 and person_id = $2 and is_user_level and sealed_refresh_token is not null order by name`, organizationID, id)
-		return err
+		if err != nil {
+			return err
+		}
+		// Here and not where HubSpot is told: a process may die before that.
+		for _, connection := range out.Connections {
+			c, _, err := lockConnection(ctx, tx, connection)
+			if err != nil {
+				return err
+			}
+			if c.State.Ended() {
+				continue
+			}
+			if err := s.setConnectionState(ctx, tx, c, Revoked, "its user was deactivated", actor); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return Deactivated{}, fmt.Errorf("deactivating person %s: %w", id, err)

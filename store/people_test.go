@@ -103,8 +103,6 @@ func (s *staff) refused(err error, part string) {
 	require.Contains(s.t, refusal.Sentence, part)
 }
 
-func ptr[T any](v T) *T { return &v }
-
 func TestIdentities(t *testing.T) {
 	t.Parallel()
 	s := newStaff(t)
@@ -128,10 +126,16 @@ func TestIdentities(t *testing.T) {
 
 	s.refused(add(s.admin, store.IdentitySlackUser, "T1:U2"), "merge them")
 	for _, wrong := range []store.Identity{
-		{Kind: store.IdentityEmail, Value: "mara"}, {Kind: store.IdentityEmail, Value: "@acme.example"}, {Kind: store.IdentityEmail, Value: "a b@acme.example"},
-		{Kind: store.IdentityHubSpotOwner, Value: "77"}, {Kind: store.IdentityHubSpotOwner, Value: "4711:x"}, {Kind: store.IdentityHubSpotUser, Value: "4711:-7"},
-		{Kind: store.IdentitySignIn, Value: "77"}, {Kind: store.IdentitySignIn, Value: "http://login.acme.example|77"},
-		{Kind: store.IdentitySlackUser, Value: " "}, {Kind: "fax", Value: "1"},
+		{Kind: store.IdentityEmail, Value: "mara"},
+		{Kind: store.IdentityEmail, Value: "@acme.example"},
+		{Kind: store.IdentityEmail, Value: "a b@acme.example"},
+		{Kind: store.IdentityHubSpotOwner, Value: "77"},
+		{Kind: store.IdentityHubSpotOwner, Value: "4711:x"},
+		{Kind: store.IdentityHubSpotUser, Value: "4711:-7"},
+		{Kind: store.IdentitySignIn, Value: "77"},
+		{Kind: store.IdentitySignIn, Value: "http://login.acme.example|77"},
+		{Kind: store.IdentitySlackUser, Value: " "},
+		{Kind: "fax", Value: "1"},
 	} {
 		s.refused(add(s.mara, wrong.Kind, wrong.Value), "")
 	}
@@ -168,7 +172,7 @@ func TestOrganizationsAreApart(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, all, 2)
 	for name, change := range map[string]error{
-		"update":     s.UpdatePerson(ctx, other, s.mara.ID, store.PersonChange{Name: ptr("x")}, store.Operator),
+		"update":     s.UpdatePerson(ctx, other, s.mara.ID, store.PersonChange{Name: new("x")}, store.Operator),
 		"stand-in":   s.UpdatePerson(ctx, s.org, s.mara.ID, store.PersonChange{StandInID: &stranger.ID}, store.Operator),
 		"identity":   s.AddIdentity(ctx, other, s.mara.ID, store.Identity{Kind: store.IdentityZoomHost, Value: "z"}, store.Operator),
 		"merge":      s.MergePeople(ctx, s.org, s.mara.ID, stranger.ID, store.Operator),
@@ -189,15 +193,15 @@ func TestThereIsAlwaysAnAdmin(t *testing.T) {
 	s := newStaff(t)
 	ctx := t.Context()
 	demote := func(p store.Person) error {
-		return s.UpdatePerson(ctx, s.org, p.ID, store.PersonChange{Role: ptr(store.RoleViewer)}, store.Operator)
+		return s.UpdatePerson(ctx, s.org, p.ID, store.PersonChange{Role: new(store.RoleViewer)}, store.Operator)
 	}
 	s.refused(demote(s.admin), "last admin")
 	_, err := s.DeactivatePerson(ctx, s.org, s.admin.ID, store.DeactivatedByAdmin, store.Operator)
 	s.refused(err, "last admin")
 	s.refused(s.MergePeople(ctx, s.org, s.mara.ID, s.admin.ID, store.Operator), "last admin")
-	s.refused(s.UpdatePerson(ctx, s.org, s.mara.ID, store.PersonChange{Role: ptr(store.Role("king"))}, store.Operator), "no role")
+	s.refused(s.UpdatePerson(ctx, s.org, s.mara.ID, store.PersonChange{Role: new(store.Role("king"))}, store.Operator), "no role")
 
-	require.NoError(t, s.UpdatePerson(ctx, s.org, s.mara.ID, store.PersonChange{Role: ptr(store.RoleAdmin)}, store.Operator))
+	require.NoError(t, s.UpdatePerson(ctx, s.org, s.mara.ID, store.PersonChange{Role: new(store.RoleAdmin)}, store.Operator))
 	require.Contains(t, s.trail(), "person "+s.mara.ID.String()+": role member → admin")
 	var wg sync.WaitGroup
 	failed := make([]error, 2)

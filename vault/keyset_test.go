@@ -149,7 +149,7 @@ func TestAProgramThatFails(t *testing.T) {
 	require.ErrorContains(t, err, "no such file")
 
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
+	t.Cleanup(cancel)
 	begun := time.Now()
 	_, err = program(t, "sleep 60").Unwrap(ctx, []byte("x"))
 	require.ErrorIs(t, err, context.DeadlineExceeded)

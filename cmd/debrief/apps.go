@@ -15,8 +15,9 @@ import (
 )
 
 type appsCmd struct {
-	Add  appsAddCmd  `cmd:"" help:"Add a HubSpot app. The client secret is read from standard input or a file, never from the command line."`
-	List appsListCmd `cmd:"" help:"List HubSpot apps."`
+	Add    appsAddCmd    `cmd:"" help:"Add a HubSpot app. The client secret is read from standard input or a file, never from the command line."`
+	List   appsListCmd   `cmd:"" help:"List HubSpot apps."`
+	Secret appsSecretCmd `cmd:"" help:"Replace an app's client secret, such as one that HubSpot no longer accepts. It is read from standard input or a file."`
 }
 
 type appsAddCmd struct {
@@ -52,6 +53,35 @@ func (c *appsAddCmd) Run(ctx context.Context, a *app) error {
 		a.say("The app %s is known. Its redirect URL in HubSpot has to be %s. Connect with `debrief connections login NAME --app %s`.",
 			created.Name, a.connectionsService(s).RedirectURL(), created.Name)
 	})
+}
+
+type appsSecretCmd struct {
+	jsonFlag
+
+	Name       string `arg:"" help:"The app."`
+	SecretFile string `help:"File with the client secret; without it the secret is read from standard input." type:"existingfile"`
+}
+
+func (c *appsSecretCmd) Run(ctx context.Context, a *app) error {
+	secret, err := a.readSecret(c.SecretFile, "client secret")
+	if err != nil {
+		return err
+	}
+	s, o, err := a.open(ctx, "apps")
+	if err != nil {
+		return err
+	}
+	found, err := s.AppByName(ctx, o.ID, c.Name)
+	if errors.Is(err, store.ErrNotFound) {
+		return &notFoundError{fmt.Sprintf("there is no app named %q: `debrief apps list` shows them", c.Name)}
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.SetAppSecret(ctx, o.ID, found.ID, secret, store.Operator); err != nil {
+		return err
+	}
+	return a.done(c.JSON, "%s has another client secret. Its connections use it from their next call on; nothing has to be connected again.", found.Name)
 }
 
 // readSecret reads a secret from a file, from a terminal without showing it, or

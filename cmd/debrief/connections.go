@@ -87,7 +87,7 @@ func (c *connectionsListCmd) Run(ctx context.Context, a *app) error {
 		for _, connection := range all {
 			rows = append(rows, []string{
 				star(connection) + connection.Name, account(connection), kind(connection), installer(connection, names), string(connection.State),
-				strconv.Itoa(len(connection.Scopes)), or(strings.Join(connections.Missing(connection.Scopes), " "), "none"),
+				scopes(connection), missing(connection, a.hubSpot()),
 				when(connection.LastSuccessAt), lastError(connection),
 			})
 		}
@@ -147,6 +147,23 @@ func installer(c store.Connection, names map[string]string) string {
 		return "HubSpot user " + itoa(c.UserID)
 	}
 	return "unknown"
+}
+
+// HubSpot says what a grant is good for, but not an imported token.
+const notTold = "not told"
+
+func scopes(c store.Connection) string {
+	if len(c.Scopes) == 0 {
+		return notTold
+	}
+	return strconv.Itoa(len(c.Scopes))
+}
+
+func missing(c store.Connection, p connections.Provider) string {
+	if len(c.Scopes) == 0 {
+		return notTold
+	}
+	return or(strings.Join(p.Missing(c.Scopes), " "), "none")
 }
 
 func when(t *time.Time) string {
@@ -281,7 +298,7 @@ func connectionFields(ctx context.Context, s *store.Store, o store.Organization,
 		{"kind", kind(c)},
 		{"installed_by", installer(c, names)},
 		{"scopes", strings.Join(c.Scopes, " ")},
-		{"missing_scopes", strings.Join(connections.Missing(c.Scopes), " ")},
+		{"missing_scopes", strings.Join(p.Missing(c.Scopes), " ")},
 		{"default", strconv.FormatBool(c.IsDefault)},
 		{"any_environment", strconv.FormatBool(c.AnyEnvironment)},
 		{"reveal", strconv.FormatBool(c.Reveal)},

@@ -6,12 +6,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -33,6 +35,9 @@ type terminal struct {
 	user     hubspottest.User
 	settings string
 	port     int
+	// flags of a login, and the exit code that it ends with.
+	flags []string
+	ends  int
 }
 
 func newTerminal(t *testing.T) *terminal {
@@ -121,7 +126,7 @@ func (x *terminal) login(name string, back func(address string, keyboard io.Writ
 	errs := newScreen()
 	ended := make(chan int, 1)
 	go func() {
-		ended <- run(context.Background(), []string{"--config", x.settings, "connections", "login", name, "--terminal", "--port", fmt.Sprint(x.port)}, keys, &out, errs)
+		ended <- run(context.Background(), append([]string{"--config", x.settings, "connections", "login", name, "--terminal", "--port", fmt.Sprint(x.port)}, x.flags...), keys, &out, errs)
 	}()
 	page := ""
 	for page == "" {
@@ -135,7 +140,7 @@ func (x *terminal) login(name string, back func(address string, keyboard io.Writ
 	address, err := x.sim.Consent(page, simHub, x.user.ID, true)
 	require.NoError(x.t, err)
 	back(address, keyboard)
-	require.Equal(x.t, exitOK, <-ended, errs)
+	require.Equal(x.t, x.ends, <-ended, errs)
 	return out.String()
 }
 
@@ -172,6 +177,8 @@ func TestConnectingByCommands(t *testing.T) {
 	}
 	require.Equal(t, "connected\n", x.ok("connections", "get"))
 	require.Equal(t, "Europe/Berlin\n", x.ok("connections", "get", "main", "--field", "time_zone"))
+	require.Len(t, strings.Fields(x.ok("connections", "get", "main", "--field", "scopes")), 9)
+	require.Contains(t, x.ok("audit", "list"), "app ", "adding an app stands in the trail")
 	code, _, stderr = x.run("connections", "get", "main", "--field", "refresh_token", "--json")
 	require.Equal(t, exitUsage, code)
 	var told struct {
@@ -213,6 +220,88 @@ func TestLoginByPasting(t *testing.T) {
 		require.NoError(t, err)
 	})
 	require.Contains(t, out, "main is connected")
+}
+
+// Whatever else calls the terminal's address does not end a login: any page in a
+// browser of this machine can, and any of its users.
+func TestLoginOutlivesStrayAnswers(t *testing.T) {
+	t.Parallel()
+	x := newTerminal(t)
+	code, _, stderr := x.typed(x.app.ClientSecret+"\n", "apps", "add", "hubspot", "--client-id", x.app.ClientID)
+	require.Equal(t, exitOK, code, stderr)
+	get := func(address, host string) (int, string) {
+		t.Helper()
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+		require.NoError(t, err)
+		request.Host = host
+		response, err := http.DefaultClient.Do(request)
+		require.NoError(t, err)
+		defer response.Body.Close()
+		page, err := io.ReadAll(response.Body)
+		require.NoError(t, err)
+		return response.StatusCode, string(page)
+	}
+	out := x.login("main", func(address string, keyboard io.Writer) {
+		base := fmt.Sprintf("http://localhost:%d%s", x.port, connections.CallbackPath)
+		status, page := get(base+"?state=guessed&code=theirs", "")
+		require.Equal(t, http.StatusOK, status)
+		require.NotContains(t, page, "HubSpot is connected.")
+		status, _ = get(address, "rebound.example")
+		require.Equal(t, http.StatusMisdirectedRequest, status, "another name that leads here")
+		_, err := fmt.Fprintf(keyboard, "http://localhost/?state=guessed&code=theirs\n")
+		require.NoError(t, err)
+		browse(t)(address, keyboard)
+	})
+	require.Contains(t, out, "main is connected")
+}
+
+// Who else listens where a browser takes "localhost" for would get the answer.
+func TestLoginListensOnBothOrNeither(t *testing.T) {
+	t.Parallel()
+	other, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "[::1]:0")
+	if err != nil {
+		other, err = new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	}
+	require.NoError(t, err)
+	defer other.Close()
+	_, err = listenLocally(t.Context(), other.Addr().(*net.TCPAddr).Port)
+	require.ErrorIs(t, err, syscall.EADDRINUSE)
+}
+
+// In a terminal, too, nobody's grant is replaced without a word.
+func TestReplacingInATerminal(t *testing.T) {
+	t.Parallel()
+	x := newTerminal(t)
+	code, _, stderr := x.typed(x.app.ClientSecret+"\n", "apps", "add", "hubspot", "--client-id", x.app.ClientID)
+	require.Equal(t, exitOK, code, stderr)
+	x.login("main", browse(t))
+	first := x.user.ID
+	x.user = x.sim.AddUser(simHub, hubspottest.User{Email: "bob@acme.example", SuperAdmin: true})
+	pasted := func(address string, keyboard io.Writer) {
+		_, err := fmt.Fprintln(keyboard, address)
+		require.NoError(t, err)
+	}
+	x.ends = exitRefused
+	x.login("main", pasted)
+	require.Contains(t, x.ok("connections", "inspect", "main"), "HubSpot user "+fmt.Sprint(first))
+	x.ends, x.flags = exitOK, []string{"--replace"}
+	require.Contains(t, x.login("main", pasted), "main is connected")
+	require.Contains(t, x.ok("connections", "inspect", "main"), "HubSpot user "+fmt.Sprint(x.user.ID))
+}
+
+// A secret that HubSpot no longer accepts is replaced, and nothing is connected
+// again.
+func TestReplacingAnAppsSecret(t *testing.T) {
+	t.Parallel()
+	x := newTerminal(t)
+	code, _, stderr := x.typed("wrong\n", "apps", "add", "hubspot", "--client-id", x.app.ClientID)
+	require.Equal(t, exitOK, code, stderr)
+	code, _, _ = x.typed(x.app.ClientSecret+"\n", "apps", "secret", "nobody's")
+	require.Equal(t, exitNotFound, code)
+	code, stdout, stderr := x.typed(x.app.ClientSecret+"\n", "apps", "secret", "hubspot")
+	require.Equal(t, exitOK, code, stderr)
+	require.NotContains(t, stdout+stderr, x.app.ClientSecret)
+	require.Contains(t, x.login("main", browse(t)), "main is connected")
 }
 
 // An access token leaves only with an admin's leave and a reason, and stands in
@@ -266,7 +355,9 @@ func TestImportedTokenByCommand(t *testing.T) {
 	code, stdout, stderr := x.typed(access+"\n", "connections", "import", "private")
 	require.Equal(t, exitOK, code, stderr)
 	require.Contains(t, stdout, "a static token of HubSpot account 4711")
-	require.Contains(t, x.ok("connections", "list"), "static token")
+	list := x.ok("connections", "list")
+	require.Contains(t, list, "static token")
+	require.Contains(t, list, "not told", "HubSpot does not say what it is good for")
 	require.Equal(t, "never\n", x.ok("connections", "get", "--field", "expires_at"))
 	require.Contains(t, x.ok("connections", "logout"), "delete it there, too")
 }
@@ -302,8 +393,8 @@ func TestDoctor(t *testing.T) {
 	nobody := freePort(t)
 	code, stdout, stderr := x.run("doctor", "--temporal-address", fmt.Sprintf("127.0.0.1:%d", nobody))
 	require.Equal(t, exitFailure, code)
-	require.Contains(t, stderr, "1 of 7 checks found something wrong")
-	for _, part := range []string{"!!  Temporal", "ok  schema", "ok  clock", "connected to account 4711", "nothing is lost"} {
+	require.Contains(t, stderr, "1 of 8 checks found something wrong")
+	for _, part := range []string{"!!  Temporal", "ok  schema", "ok  sealed rows", "ok  clock", "connected to account 4711", "nothing is lost"} {
 		require.Contains(t, stdout, part)
 	}
 	x.sim.Uninstall(simHub, x.app.ClientID)

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -92,6 +94,7 @@ func (d *doctor) look(ctx context.Context) {
 		return
 	}
 	d.note("schema", "this version's", "")
+	d.keys(ctx, s)
 	organizations, err := s.Organizations(ctx)
 	if err != nil {
 		d.note("organizations", "not readable", err.Error())
@@ -112,12 +115,20 @@ func (d *doctor) publicURL() {
 // publicHTTPAdvice is empty for https, and where plain http is right: on this
 // machine.
 func publicHTTPAdvice(publicURL string) string {
-	for _, local := range []string{"https://", "http://localhost", "http://127.0.0.1", "http://[::1]"} {
-		if strings.HasPrefix(publicURL, local) {
-			return ""
-		}
+	if isPrivate(publicURL) {
+		return ""
 	}
 	return "HubSpot and the meeting platforms send to https alone, and cookies are not safe without it: put a proxy with a certificate in front and set --public-url"
+}
+
+// isPrivate says whether nobody on the way can read what goes to an address.
+func isPrivate(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Scheme == "https" || u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // hubspotAnswers asks for a page that needs no token: that it is refused shows
@@ -137,7 +148,11 @@ func (d *doctor) hubspotAnswers(ctx context.Context) {
 		return
 	}
 	_ = response.Body.Close()
-	d.note("HubSpot", "answers at "+base, "")
+	advice := ""
+	if !isPrivate(base) {
+		advice = "tokens and client secrets travel there in clear: use https"
+	}
+	d.note("HubSpot", "answers at "+base, advice)
 	theirs, err := http.ParseTime(response.Header.Get("Date"))
 	if err != nil {
 		return
@@ -165,6 +180,23 @@ func (d *doctor) temporalAnswers(ctx context.Context) {
 	d.note("Temporal", "answers at "+d.TemporalAddress, "")
 }
 
+// keys says whether the keyset has a key for everything that is sealed.
+func (d *doctor) keys(ctx context.Context, s *store.Store) {
+	unknown, err := s.UnknownKeys(ctx)
+	rows := 0
+	for _, u := range unknown {
+		rows += u.Rows
+	}
+	switch {
+	case err != nil:
+		d.note("sealed rows", "not readable", err.Error())
+	case rows > 0:
+		d.note("sealed rows", fmt.Sprintf("%d under keys that this keyset does not hold", rows), "`debrief keys status` names the keys and the rows: put the right keyset back")
+	default:
+		d.note("sealed rows", "the keyset holds every key", "")
+	}
+}
+
 func (d *doctor) organization(ctx context.Context, s *store.Store, o store.Organization) {
 	all, err := s.Connections(ctx, o.ID)
 	if err != nil {
@@ -173,6 +205,17 @@ func (d *doctor) organization(ctx context.Context, s *store.Store, o store.Organ
 	}
 	if len(all) == 0 {
 		d.note(o.Name+": HubSpot", "not connected", "`debrief connections login NAME` connects an account")
+	}
+	apps, err := s.Apps(ctx, o.ID)
+	if err != nil {
+		d.note(o.Name, "its apps are not readable", err.Error())
+		return
+	}
+	for _, app := range apps {
+		if app.JournalProblem != "" {
+			// Nothing is lost by it: no advice, so that it counts as well.
+			d.note(o.Name+": app "+app.Name, app.JournalProblem, "")
+		}
 	}
 	service := d.connectionsService(s)
 	for _, c := range all {
@@ -196,7 +239,7 @@ func (d *doctor) connection(ctx context.Context, s *store.Store, service *connec
 		d.note(check, string(c.State), connectionAdvice(c, err))
 		return
 	}
-	if missing := connections.Missing(c.Scopes); len(missing) > 0 && !c.IsStatic() {
+	if missing := d.hubSpot().Missing(c.Scopes); len(missing) > 0 {
 		d.note(check, "connected, with scopes missing", "HubSpot did not grant "+strings.Join(missing, ", ")+": declare them in the app, and connect again")
 		return
 	}
@@ -208,7 +251,7 @@ func connectionAdvice(c store.Connection, err error) string {
 	case store.NeedsReconnect, store.Revoked, store.Uninstalled:
 		return fmt.Sprintf("`debrief connections login %s` connects it again; everything that waits goes on", c.Name)
 	case store.Misconfigured:
-		return "HubSpot does not accept the app: correct its client ID or secret with `debrief apps add`"
+		return "HubSpot does not accept the app: compare its client ID and redirect address at HubSpot, and give its client secret anew with `debrief apps secret NAME`"
 	default:
 		return err.Error()
 	}

@@ -42,11 +42,11 @@ func (c *hubspotInitCmd) Run(_ context.Context, a *app) error {
 			return err
 		}
 		target := filepath.Join(c.Directory, filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil { //nolint:gosec // a project to be read, without secrets
 			return err
 		}
 		// What is there may have been edited: it is never overwritten.
-		file, err := os.OpenFile(target, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+		file, err := os.OpenFile(target, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // as above
 		if errors.Is(err, fs.ErrExist) {
 			return usagef("%s is there already, and may have been edited: name another directory", target)
 		}

@@ -69,7 +69,7 @@ func (c *workerCmd) Run(ctx context.Context, a *app) error {
 		watching.Go(func() { outbox.Run(ctx) })
 	}
 	watching.Go(func() {
-		tokens.WatchUninstalls(ctx, func(err error) { log.Warn().Err(err).Msg("reading HubSpot's journal failed") })
+		tokens.Watch(ctx, func(err error) { log.Warn().Err(err).Msg("reading HubSpot's journal failed") })
 	})
 	<-ctx.Done()
 	log.Info().Msg("worker is finishing")
