@@ -109,7 +109,7 @@ const (
 // Decide is the one judge of questions. Under the approval's row lock it checks
 // that the question is still open, its deadline, that its action is still to be
 // decided and still what was asked, that neither its tool nor the values as edited
-// are denied, and whether this entrance may answer; then it records the decision with its audit row and wakes
+// are denied, and whether this entrance and this person may answer; then it records the decision with its audit row and wakes
 // the workflow, all in one transaction. Where rules ask about what was edited that
 // did not ask before, that is a question anew. Otherwise it fails with a [*Refusal] and
 // changes nothing.
@@ -166,6 +166,11 @@ func (s *Store) decide(ctx context.Context, tx pgx.Tx, d Decision) (Decided, err
 	}
 	a := actions[0]
 
+	if d.Actor.PersonID != nil {
+		if err := s.mayAnswer(ctx, tx, f, a, *d.Actor.PersonID); err != nil {
+			return Decided{}, err
+		}
+	}
 	if d.Via == ViaTemporal && !f.settings.TemporalDecisions {
 		return Decided{}, refuse(viaTemporalRefused)
 	}

@@ -61,13 +61,22 @@ func (s *Store) judgeOf(ctx context.Context, q querier, organizationID uuid.UUID
 		return nil, err
 	}
 	j := &judge{policy: p}
-	if len(p.Hosts)+len(p.Conditions) == 0 || origin.Kind != "meeting" {
+	if len(p.Hosts)+len(p.Conditions) == 0 {
 		return j, nil
+	}
+	return j, s.readFacts(ctx, q, j, organizationID, origin)
+}
+
+// readFacts reads what a judge can know of one meeting. What was erased stays
+// unknown: that makes the rules ask that need it.
+func (s *Store) readFacts(ctx context.Context, q querier, j *judge, organizationID uuid.UUID, origin Origin) error {
+	if origin.Kind != "meeting" {
+		return nil
 	}
 	var keyID *uuid.UUID
 	var sealedMeeting, sealedResolution []byte
 	var domains []string
-	err = q.QueryRow(ctx, `
+	err := q.QueryRow(ctx, `
 		select coalesce(m.host_person_id::text, ''), m.data_key_id, m.sealed, f.sealed_resolution, o.domains, coalesce(c.currencies, '{}')
 		from meetings m join organizations o on o.id = m.organization_id
 		left join follow_ups f on f.meeting_id = m.id
@@ -75,35 +84,35 @@ func (s *Store) judgeOf(ctx context.Context, q querier, organizationID uuid.UUID
 		where m.organization_id = $1 and m.id = $2`, organizationID, origin.ID).
 		Scan(&j.host, &keyID, &sealedMeeting, &sealedResolution, &domains, &j.currencies)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return j, nil
+		return nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading what rules can be about: %w", err)
+		return fmt.Errorf("reading what rules can be about: %w", err)
 	}
 	key, err := s.dataKey(ctx, q, keyID)
 	if errors.Is(err, ErrErased) {
-		return j, nil // what isn't known makes the rules ask that need it
+		return nil
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if sealedMeeting != nil {
 		var m meeting.Meeting
 		if err := openJSON(key, sealedMeeting, &m, meetingPlace(origin.ID)); err != nil {
-			return nil, err
+			return err
 		}
 		j.meeting(m, domains)
 	}
 	if sealedResolution != nil {
 		var raw json.RawMessage
 		if err := openJSON(key, sealedResolution, &raw, resolutionPlace(origin.ID)); err != nil {
-			return nil, err
+			return err
 		}
 		if err := json.Unmarshal(raw, &j.known); err != nil {
-			return nil, errors.New("decoding what HubSpot knew when the plan was made")
+			return errors.New("decoding what HubSpot knew when the plan was made")
 		}
 	}
-	return j, nil
+	return nil
 }
 
 func (j *judge) meeting(m meeting.Meeting, own []string) {
