@@ -175,6 +175,18 @@ func (s *Stack) openDir() error {
 	return nil
 }
 
+// lastWords drops what Temporal's server says once its log is closed: some of its
+// goroutines outlive its end by moments.
+type lastWords struct{ *os.File }
+
+func (l lastWords) Write(p []byte) (int, error) {
+	n, err := l.File.Write(p)
+	if errors.Is(err, os.ErrClosed) {
+		return len(p), nil
+	}
+	return n, err
+}
+
 // lockDir keeps other processes off a state folder until the file is closed,
 // or this process is gone.
 func lockDir(dir string) (*os.File, error) {
@@ -262,7 +274,7 @@ func (s *Stack) startTemporal(ctx context.Context) (string, error) {
 		Dir:        s.path("temporal"),
 		Port:       s.Ports.Temporal,
 		Namespaces: []string{Namespace},
-		Log:        s.logFile,
+		Log:        lastWords{s.logFile},
 	}
 	if !s.opts.NoUI {
 		opts.UI = &temporaldev.UIOptions{

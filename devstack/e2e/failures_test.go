@@ -481,7 +481,10 @@ func TestTwoReceiversAndTwoWorkers(t *testing.T) {
 		start := time.Now().Add(-time.Duration(3+2*i) * time.Hour).UTC().Truncate(time.Minute)
 		data["actual_start"], data["actual_end"] = start.Format(time.RFC3339), start.Add(30*time.Minute).Format(time.RFC3339)
 		data["title"] = fmt.Sprintf("Rollout, part %d", i)
-		data["proposed_actions"].([]map[string]any)[0]["properties"] = map[string]any{"dealname": fmt.Sprintf("Lyon, part %d", i), "amount": "100"}
+		// Each its own: what another meeting has made already would be a question.
+		proposed := data["proposed_actions"].([]map[string]any)
+		proposed[0]["properties"] = map[string]any{"dealname": fmt.Sprintf("Lyon, part %d", i), "amount": "100"}
+		proposed[1]["properties"] = map[string]any{"subject": fmt.Sprintf("SSO login loops, part %d", i)}
 		body, err := json.Marshal(event)
 		require.NoError(t, err)
 		for n := range 4 {
