@@ -89,10 +89,32 @@ type ActionContent struct {
 	// Doubt is why a human has to be asked even where the tool is allowed:
 	// "two contacts match". Empty when there is none.
 	Doubt string `json:"doubt,omitempty"`
+	// Candidates are the records that could be meant, the likeliest first. Picking
+	// one is an edit of TargetProperty (or of CandidateProperty, where set) with its ID; NoneOfThese makes a new
+	// record where MayCreate.
+	Candidates        []Candidate `json:"candidates,omitempty"`
+	CandidateProperty string      `json:"candidate_property,omitempty"`
+	MayCreate         bool        `json:"may_create,omitempty"`
+	// Earlier are the values that the record had when it was first asked about, if
+	// it was changed since: Before is what it has now.
+	Earlier map[string]string `json:"earlier,omitempty"`
 	// Changed names the properties that differ from what was asked before, when
 	// a later event amended an open question.
 	Changed []string `json:"changed,omitempty"`
 }
+
+// Candidate is a record that could be meant, and why.
+type Candidate struct {
+	ID    string `json:"id"`
+	Label string `json:"label"`
+	// Reasons are codes with what they need: see the planner's. They are put in the
+	// reader's words when they are shown.
+	Reasons []string `json:"reasons,omitempty"`
+}
+
+// NoneOfThese is what an approver answers in the place of a candidate's ID: none
+// of them is meant, make a new record.
+const NoneOfThese = "new"
 
 // AssociationRef names a record to associate with: by ID, or as the record of
 // another draft.

@@ -1,0 +1,4 @@
+package words
+
+// germanCard is what cards say.
+var germanCard = map[string]string{}
