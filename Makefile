@@ -26,7 +26,7 @@ dev: postgres build ## Bring the stack up and keep it up; state survives in .deb
 	@exec bin/devstack up
 
 .PHONY: test
-test: postgres chromium devstack/oidc/node_modules/.package-lock.json ## Run every test
+test: postgres chromium devstack/oidc/node_modules/.package-lock.json devstack/browser/node_modules/.package-lock.json ## Run every test
 	@$(if $(RACE),,echo 'There is no C compiler here: the tests run without the race detector.' >&2)
 	@$(if $(RACE),CGO_ENABLED=1) go test $(RACE) ./...
 	@mkdir -p bin && $(if $(RACE),CGO_ENABLED=1,CGO_ENABLED=0) go build $(RACE) -o bin/debrief-test ./cmd/debrief
@@ -61,7 +61,7 @@ build: ## Build bin/debrief and bin/devstack (about six minutes the first time)
 .PHONY: clean
 clean: ## Forget the state of `make dev`, and what was built
 	@if [ -x bin/devstack ]; then bin/devstack clean; fi
-	@rm -rf bin .debrief .cache conformance/node_modules devstack/oidc/node_modules
+	@rm -rf bin .debrief .cache conformance/node_modules devstack/oidc/node_modules devstack/browser/node_modules
 
 # Looked for before anything is built for minutes.
 .PHONY: postgres chromium

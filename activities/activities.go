@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -115,7 +116,7 @@ func (a *Activities) Write(ctx context.Context, in WriteInput) error {
 		err = a.Store.AskAgain(ctx, in.Meeting.OrganizationID, in.ActionID, "outcome",
 			"It was sent, and HubSpot's answer was lost: nothing tells whether it happened. Look in HubSpot. Approve to send it again, reject to leave it.", nil)
 	case result.NeedsQuestion:
-		err = a.Store.AskAgain(ctx, in.Meeting.OrganizationID, in.ActionID, "permission", result.Reason, result.Current)
+		err = a.Store.AskAgain(ctx, in.Meeting.OrganizationID, in.ActionID, "permission", cmp.Or(result.Words, result.Reason), result.Current, result.Missing...)
 	}
 	return temporalError(err)
 }

@@ -1,11 +1,14 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
 
+	"github.com/debriefhq/debrief/card"
 	"github.com/debriefhq/debrief/store"
+	"github.com/debriefhq/debrief/words"
 )
 
 // Card shows what is open about a meeting, as Markdown for the Temporal UI. It
@@ -15,52 +18,27 @@ func (a *Activities) Card(ctx context.Context, m Meeting) (string, error) {
 	if err != nil {
 		return "", temporalError(err)
 	}
-	approvals, err := a.Store.Approvals(ctx, m.OrganizationID, store.ApprovalFilter{State: store.ApprovalPending, MeetingID: m.MeetingID})
-	if err != nil {
-		return "", temporalError(err)
-	}
-	text := card(approvals, look.TemporalDecisions)
-	if text == "" && look.Next != store.NextPause {
+	if len(look.Pending) == 0 && look.Next != store.NextPause {
 		return "", nil
 	}
-	followUp, err := a.Store.FollowUpOf(ctx, m.OrganizationID, m.MeetingID)
+	facts, err := a.Store.CardFacts(ctx, m.OrganizationID, m.MeetingID)
 	if err != nil {
 		return "", temporalError(err)
 	}
-	var connection *store.Connection
-	if followUp.ConnectionID != nil {
-		found, err := a.Store.Connection(ctx, m.OrganizationID, *followUp.ConnectionID)
-		if err != nil {
-			return "", temporalError(err)
-		}
-		connection = &found
-	}
+	// In English, as everything in the Temporal UI is.
+	c := card.Of(facts, words.Printer{})
+	text := questions(c.Open(), look.TemporalDecisions)
 	if look.Next == store.NextPause {
-		text = pause(followUp, connection) + "\n\n" + text
-	}
-	fromTest := false
-	if connection != nil && connection.AnyEnvironment {
-		choice, err := a.Store.ChoiceFor(ctx, m.OrganizationID, m.MeetingID)
+		followUp, err := a.Store.FollowUpOf(ctx, m.OrganizationID, m.MeetingID)
 		if err != nil {
 			return "", temporalError(err)
 		}
-		fromTest = choice.IsTest
+		text = pause(followUp, facts.Connection) + "\n\n" + text
 	}
-	return banner(connection, fromTest) + text, nil
-}
-
-// banner marks everything that is for a test account, and what comes from a test
-// source and is for a real one.
-func banner(c *store.Connection, fromTest bool) string {
-	switch {
-	case c == nil:
-		return ""
-	case fromTest && !c.IsTest():
-		return fmt.Sprintf("**FROM A TEST SOURCE**: this goes to the real HubSpot account %d (%s).\n\n", c.HubID, cell(c.Name, 60))
-	case !c.IsTest():
-		return ""
+	if warning := c.Account.Warning(words.Printer{}); warning != "" && text != "" {
+		text = "**" + cell(warning, 200) + "**\n\n" + text
 	}
-	return fmt.Sprintf("**TEST ACCOUNT**: this goes to HubSpot account %d (%s), %s.\n\n", c.HubID, cell(c.Name, 60), cell(strings.ToLower(c.AccountType), 40))
+	return text, nil
 }
 
 // pause says what a paused follow-up waits for.
@@ -82,36 +60,20 @@ func pause(f store.FollowUp, c *store.Connection) string {
 // (20,000 bytes), encoding included.
 const cardLimit = 9_000
 
-func card(approvals []store.Approval, temporalDecisions bool) string {
-	if len(approvals) == 0 {
+func questions(open []card.Line, temporalDecisions bool) string {
+	if len(open) == 0 {
 		return ""
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "**%s**\n", questions(len(approvals)))
+	fmt.Fprintf(&b, "**%s**\n", words.Printer{}.Plural(len(open), "%d question waits for an answer", "%d questions wait for an answer"))
 	// A list and no table: the Temporal UI gives it half the width of a window.
-	for i, p := range approvals {
-		c := p.Action.Content
-		var q strings.Builder
-		fmt.Fprintf(&q, "\n**%s: %s**\n\n- %s\n", p.Action.Tool.Title(), cell(c.Label, 80), values(c))
-		if links := c.Links(); links != "" {
-			fmt.Fprintf(&q, "- with %s\n", cell(links, 400))
-		}
-		if c.Purpose != "" {
-			fmt.Fprintf(&q, "- why: %s\n", cell(c.Purpose, 160))
-		}
-		if c.Doubt != "" {
-			// Never cut: it may say what to write into which property.
-			fmt.Fprintf(&q, "- **doubt**: %s\n", cell(c.Doubt, 4_000))
-		}
-		if len(c.Evidence) > 0 {
-			fmt.Fprintf(&q, "- “%s” %s\n", cell(c.Evidence[0].Quote, 200), cell(c.Evidence[0].Speaker, 60))
-		}
-		fmt.Fprintf(&q, "- until %s UTC\n- approval `%s`\n", p.ExpiresAt.UTC().Format("2006-01-02 15:04"), p.ID)
-		if b.Len()+q.Len() > cardLimit {
-			fmt.Fprintf(&b, "\n…and %d more: `debrief approvals list`\n", len(approvals)-i)
+	for i, l := range open {
+		q := question(l)
+		if b.Len()+len(q) > cardLimit {
+			fmt.Fprintf(&b, "\n…and %d more: `debrief approvals list`\n", len(open)-i)
 			break
 		}
-		b.WriteString(q.String())
+		b.WriteString(q)
 	}
 	b.WriteString("\nAnswer with `debrief approvals approve|edit|reject APPROVAL`")
 	if temporalDecisions {
@@ -121,29 +83,85 @@ func card(approvals []store.Approval, temporalDecisions bool) string {
 	return b.String()
 }
 
-func questions(n int) string {
-	if n == 1 {
-		return "1 question waits for an answer"
+// question shows one line of the card. Properties show their internal names beside
+// the labels, since an edit names them.
+func question(l card.Line) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n**%s: %s**\n\n", cell(l.Title, 80), cell(l.Record, 80))
+	item := func(format string, args ...any) { fmt.Fprintf(&b, "- "+format+"\n", args...) }
+	if len(l.Changes) > 0 {
+		item("%s", changes(l.Changes))
 	}
-	return fmt.Sprintf("%d questions wait for an answer", n)
+	if len(l.Links) > 0 {
+		item("with %s", cell(strings.Join(l.Links, ", "), 400))
+	}
+	if l.Why != "" {
+		item("why: %s", cell(l.Why, 160))
+	}
+	if l.Doubt != "" {
+		// Never cut: it may say what to write.
+		item("**doubt**: %s", cell(l.Doubt, 4_000))
+	}
+	for _, c := range l.Candidates {
+		reasons := ""
+		if len(c.Reasons) > 0 {
+			reasons = " (" + strings.Join(c.Reasons, ", ") + ")"
+		}
+		item("`%s` = `%s`: %s", l.CandidateProperty, code(c.ID), cell(c.Label+reasons, 200))
+	}
+	if l.MayCreate {
+		item("`%s` = `%s`: none of these, make a new one", cmp.Or(l.CandidateProperty, store.TargetProperty), store.NoneOfThese)
+	}
+	if l.Automation != "" {
+		item("%s", cell(l.Automation, 200))
+	}
+	if len(l.Evidence) > 0 {
+		e := l.Evidence[0]
+		item("“%s” %s", cell(e.Quote, 200), cell(strings.Trim(e.Speaker+", "+e.At, ", "), 60))
+	}
+	if len(l.FallsWith) > 0 {
+		item("falls with it: %s", cell(strings.Join(l.FallsWith, "; "), 200))
+	}
+	if l.ExpiresAt != nil {
+		item("until %s UTC", l.ExpiresAt.UTC().Format("2006-01-02 15:04"))
+	}
+	item("approval `%s`", l.ApprovalID)
+	return b.String()
 }
 
-// values shows the properties, old → new, and marks those that a later event
+// changes shows the properties, old → new, and marks those that a later event
 // changed.
-func values(c store.ActionContent) string {
-	changes := c.Changes()
-	parts := make([]string, 0, len(changes))
-	for _, change := range changes {
-		part := cell(change.Property, 60) + ": " + cell(change.After, 80)
-		if change.Before != "" {
-			part = cell(change.Property, 60) + ": " + cell(change.Before, 60) + " → " + cell(change.After, 80)
+func changes(all []card.Change) string {
+	parts := make([]string, 0, len(all))
+	for _, c := range all {
+		label := c.Label
+		if c.Label != c.Property {
+			label += " (" + c.Property + ")"
 		}
-		if change.Amended {
+		part := cell(label, 80) + ": "
+		if c.Old != "" {
+			part += cell(c.Old, 60) + " → "
+		}
+		part += cell(c.New, 80)
+		if c.Earlier != nil {
+			part += " (was " + cell(*c.Earlier, 60) + " when first asked)"
+		}
+		if c.Amended {
 			part += " **changed**"
 		}
 		parts = append(parts, part)
 	}
 	return strings.Join(parts, " · ")
+}
+
+// code makes an ID safe inside a code span.
+func code(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '`' || r < ' ' {
+			return -1
+		}
+		return r
+	}, s)
 }
 
 // cell makes text safe inside Markdown: one line, nothing that is markup

@@ -3,9 +3,11 @@ package activities
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/debriefhq/debrief/connections"
 	"github.com/debriefhq/debrief/crm"
+	"github.com/debriefhq/debrief/hubspot"
 	"github.com/debriefhq/debrief/planner"
 	"github.com/debriefhq/debrief/policy"
 	"github.com/debriefhq/debrief/store"
@@ -68,6 +70,15 @@ func (a *Activities) plan(ctx context.Context, m Meeting) error {
 			return err
 		}
 	}
+	if planner.Reads(subject) {
+		wait, err := a.Store.AskToRead(ctx, m.OrganizationID, m.MeetingID, connection.ID, planner.ReadTools())
+		if err != nil {
+			return err
+		}
+		if wait {
+			return nil // the next look sees the question, and the answer
+		}
+	}
 	permissions, err := a.Store.Permissions(ctx, m.OrganizationID)
 	if err != nil {
 		return err
@@ -82,8 +93,11 @@ func (a *Activities) plan(ctx context.Context, m Meeting) error {
 	if err := a.recordOwner(ctx, m, connection, reader, resolution, host.Email); err != nil {
 		return err
 	}
+	if resolution.ExchangeRates, err = exchangeRates(ctx, reader, connection); err != nil {
+		return err
+	}
 	drafts := planner.Plan(planner.Input{
-		Subject: subject, Resolution: resolution, OnBehalf: !connection.IsUserLevel, Written: written, Hash: hash,
+		Subject: subject, Resolution: resolution, OnBehalf: !connection.IsUserLevel, Currencies: connection.Currencies, Written: written, Hash: hash,
 		Allowed: func(tool policy.Tool) bool { return permissions.Decide(tool) == policy.Allow },
 	})
 	if err := a.Store.SavePlan(ctx, store.Plan{
@@ -94,6 +108,20 @@ func (a *Activities) plan(ctx context.Context, m Meeting) error {
 	}
 	a.Log.Info().Stringer("meeting", m.MeetingID).Int("round", followUp.Round+1).Int("actions", len(drafts)).Msg("planned")
 	return nil
+}
+
+// exchangeRates are the account's, if it has several currencies and granted the
+// scope. Without them, an amount in another than the company's can't be compared,
+// and a rule that compares it asks.
+func exchangeRates(ctx context.Context, reader *crm.Reader, c store.Connection) (map[string]float64, error) {
+	if len(c.Currencies) < 2 || !slices.Contains(c.Scopes, hubspot.ScopeCurrencies) {
+		return nil, nil
+	}
+	rates, err := reader.ExchangeRates(ctx, c.Currencies[0])
+	if errors.Is(err, hubspot.ErrMissingScopes) || errors.Is(err, hubspot.ErrNotFound) {
+		return nil, nil // the plan of HubSpot's that the account has may lack it
+	}
+	return rates, err
 }
 
 // written is what earlier rounds wrote, by draft key, with what approvers made of it.

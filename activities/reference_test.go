@@ -233,10 +233,7 @@ func (b *bundle) warm() {
 	b.t.Helper()
 	company := b.company("lighthouse.example")
 	b.contact("ann@lighthouse.example", company)
-	b.deal(company)
-	b.followUp(b.takesPlace(func(e *meeting.Event) {
-		e.ProposedActions = []meeting.ProposedAction{{Tool: "ticket.create", Properties: map[string]string{"subject": "A question"}}}
-	}, "ann@lighthouse.example", "bob@elsewhere.example"))
+	b.followUp(b.takesPlace(proposing(b.deal(company)), "ann@lighthouse.example", "bob@elsewhere.example"))
 }
 
 // row is a line of a table of docs/hubspot-calls.md: how often a step calls an
@@ -300,6 +297,7 @@ func TestReferenceMeetingTakesTheFewestCalls(t *testing.T) {
 		{"pipelines and stages of tickets", "GET /crm/pipelines/tickets", 1, 1, burst},
 		{"properties of companies", "GET /crm/properties/companies", 0, 1, burst},
 		{"properties of contacts", "GET /crm/properties/contacts", 0, 1, burst},
+		{"properties of deals", "GET /crm/properties/deals", 0, 1, burst},
 		{"properties of tickets", "GET /crm/properties/tickets", 0, 1, burst},
 		{"properties of meetings", "GET /crm/properties/meetings", 0, 1, burst},
 		{"properties of notes", "GET /crm/properties/notes", 0, 1, burst},

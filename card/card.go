@@ -10,7 +10,7 @@ import (
 )
 
 // Card is everything about one meeting that was asked, decided and written, in
-// dependency order.
+// dependency order. Its times are in the meeting's time zone, or else the account's.
 type Card struct {
 	MeetingID uuid.UUID `json:"meeting_id"`
 	// Title is the meeting's, in the meeting's language; never empty.
@@ -22,6 +22,8 @@ type Card struct {
 	Lines []Line `json:"lines"`
 	// Until is the first deadline of an open question; nil without one.
 	Until *time.Time `json:"until,omitempty"`
+	// ErasedAt is when the meeting's words were erased: states and times are left.
+	ErasedAt *time.Time `json:"erased_at,omitempty"`
 }
 
 // Open are the lines that wait for an answer.
@@ -60,8 +62,9 @@ type Line struct {
 	Tool      policy.Tool `json:"tool"`
 	// Title is the tool's, in the reader's language: "Update Deal".
 	Title string `json:"title"`
-	// Record names the record: "Northwind, 200 seats". URL opens it in HubSpot;
-	// empty for one that is still to be made.
+	// Record names the record: "Northwind, 200 seats". URL opens it in HubSpot, of a
+	// note, task or meeting the record on whose timeline it is; empty for one that is
+	// still to be made.
 	Record string `json:"record"`
 	URL    string `json:"url,omitempty"`
 	// Why it is proposed; Asks is why a human is asked (a rule, or the tool); Doubt is
@@ -77,12 +80,19 @@ type Line struct {
 	Evidence []Evidence `json:"evidence,omitempty"`
 	// Candidates are the records that could be meant. Picking one is an edit of
 	// CandidateProperty with its ID; [store.NoneOfThese] creates a new one, if
-	// MayCreate.
+	// MayCreate. CandidatePicked is what stands there so far: an ID,
+	// [store.NoneOfThese] or nothing.
 	Candidates        []Candidate `json:"candidates,omitempty"`
 	CandidateProperty string      `json:"candidate_property,omitempty"`
+	CandidatePicked   string      `json:"candidate_picked,omitempty"`
 	MayCreate         bool        `json:"may_create,omitempty"`
 	// FallsWith names the lines that are not carried out if this one is rejected.
-	FallsWith []string   `json:"falls_with,omitempty"`
+	FallsWith []string `json:"falls_with,omitempty"`
+	// Votes are those who approved so far, by name, where Quorum (more than one) have
+	// to. Escalated: nobody answered in time, and others are asked, too.
+	Votes     []string   `json:"votes,omitempty"`
+	Quorum    int        `json:"quorum,omitempty"`
+	Escalated bool       `json:"escalated,omitempty"`
 	Decision  *Decision  `json:"decision,omitempty"`
 	AskedAt   *time.Time `json:"asked_at,omitempty"`
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
@@ -91,7 +101,9 @@ type Line struct {
 }
 
 // Open says that it waits for an answer.
-func (l Line) Open() bool { return l.ApprovalID != nil && l.State == store.ActionAsking }
+func (l Line) Open() bool {
+	return l.ApprovalID != nil && l.State == store.ActionAsking && l.Decision == nil
+}
 
 // Change is one property as it was and would be.
 type Change struct {
@@ -99,7 +111,9 @@ type Change struct {
 	Property string `json:"property"`
 	Label    string `json:"label"`
 	// Old and New are as people read them: labels of options, names of stages and
-	// owners, dates as dates. Old is empty where the record is new or has no value.
+	// owners, dates as dates; a text may have several lines. Old is empty where the
+	// record is new or has no value, New says that it is empty. Both are to be
+	// escaped: they are what people wrote.
 	Old string `json:"old,omitempty"`
 	New string `json:"new"`
 	// Earlier is the value when it was first asked, if the record was changed
@@ -127,8 +141,10 @@ const (
 	InputNumber   InputKind = "number"
 	InputDate     InputKind = "date"
 	InputDateTime InputKind = "datetime"
-	// InputChoice offers Options alone.
-	InputChoice InputKind = "choice"
+	// InputChoice offers Options alone; InputChoices several of them, with Value
+	// joined by semicolons.
+	InputChoice  InputKind = "choice"
+	InputChoices InputKind = "choices"
 )
 
 // Option is one value of a choice.

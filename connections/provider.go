@@ -37,6 +37,7 @@ func HubSpot() Provider {
 		OptionalScopes: []string{
 			"crm.objects.custom.read", "crm.objects.custom.write", "crm.schemas.custom.read",
 			"crm.schemas.companies.write", "crm.schemas.contacts.write", "crm.schemas.deals.write",
+			hubspot.ScopeCurrencies,
 		},
 		Source: "built in",
 	}

@@ -98,6 +98,23 @@
 //	link of what is there    | any [TestUpdates, TestContactThatExistsIsLinked]         | made, again if need be: that changes nothing; what may not
 //	                         |                                                          | or can't be linked is noted
 //
+//	object type              | situation                                                | what is done
+//	-------------------------|----------------------------------------------------------|-----------------------------------------------------------
+//	any archive (undo alone) | read and compared directly before [TestUndoArchivesWhat- | nobody touched it: archived
+//	                         | NobodyTouched]                                           |
+//	                         | others changed a value, linked it, or another meeting    | a human is asked; approved: archived, unless something
+//	                         | uses it [TestUndoKeepsWhatSomebodyTouched]               | else happened to it since the question
+//	                         | merged [same]                                            | skipped
+//	                         | archived or gone [same]                                  | unchanged
+//	                         | answer lost [TestUndoArchivesOnce]                       | not there: written; else compared and sent again: twice is
+//	                         |                                                          | once
+//
+// Of an archive: whether others touched a record is told by its values, by the
+// history of every property that can be changed, and by its links with contacts,
+// companies, deals, tickets and what stands on its timeline. A link with a custom
+// object is not seen, nor is a value that somebody set and took back, of a property
+// that Debrief wrote.
+//
 // "Links of a linked record": the create named records to be associated with, in
 // the same request; the associations of one of them are read directly, not by
 // the search index. A record there that was created since the attempt, with all
@@ -129,5 +146,8 @@
 // human who was asked what became of it wants that.
 //
 // A connection that lacks a permission (403) makes a question, too: once it was
-// reconnected with it, an approval sends the action.
+// reconnected with it, an approval sends the action. So do values that HubSpot
+// refuses, or misses, since an admin's rules want them (400): the question says so in
+// HubSpot's words, and an approver may write others. A property that there is not, or
+// that nobody may set, fails the action.
 package crm

@@ -101,6 +101,44 @@ func whyRefused(err error) string {
 	return b.String()
 }
 
+// amendable says that HubSpot refused values that a human could write otherwise, or
+// misses some: not a property that there is not, or that nobody may set.
+func amendable(err error) bool {
+	e, ok := errors.AsType[*hubspot.Error](err)
+	if !ok || !errors.Is(err, hubspot.ErrValidation) || len(e.Properties) == 0 {
+		return false
+	}
+	for _, p := range e.Properties {
+		if word(p.Name) == "" || p.Code == "PROPERTY_DOESNT_EXIST" || p.Code == "READ_ONLY_VALUE" {
+			return false
+		}
+	}
+	return true
+}
+
+// wordsOf are HubSpot's sentences about the properties that it refused, and the
+// names of those whose values it misses (its changelog "CRM API write validation
+// enforcement", September 2026, names the codes).
+func wordsOf(err error) (words string, missing []string) {
+	e, ok := errors.AsType[*hubspot.Error](err)
+	if !ok {
+		return "", nil
+	}
+	sentences := make([]string, 0, len(e.Properties))
+	for _, p := range e.Properties {
+		name := word(p.Name)
+		sentence := strings.Join(strings.Fields(p.Message), " ")
+		if sentence == "" {
+			sentence = name + " (" + word(p.Code) + ")"
+		}
+		sentences = append(sentences, sentence)
+		if p.Code == "MISSING_REQUIRED_PROPERTY" || p.Code == "MISSING_CONDITIONAL_REQUIRED_PROPERTY" {
+			missing = append(missing, name)
+		}
+	}
+	return "HubSpot refused it: " + list(sentences), missing
+}
+
 func list(words []string) string {
 	const most = 10
 	if len(words) > most {

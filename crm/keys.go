@@ -18,17 +18,16 @@ func (r *Reader) keyed(ctx context.Context, object string) (bool, error) {
 	if v, ok := r.gate.cache.get(k); ok {
 		return v.(bool), nil //nolint:forcetypeassert // the key says which type
 	}
-	properties, err := r.listProperties(ctx, object)
-	if err != nil && !refused(err) {
+	found, _, err := r.Definitions(ctx, object, []string{store.KeyProperty})
+	if err != nil {
 		return false, err
 	}
-	property, ok := keyProperty(properties)
-	r.gate.cache.put(k, ok && property.HasUniqueValue)
-	return ok && property.HasUniqueValue, nil
+	keyed := len(found) == 1 && found[0].HasUniqueValue
+	r.gate.cache.put(k, keyed)
+	return keyed, nil
 }
 
-// listProperties reads anew. Of hundreds of properties, the one that matters here
-// is all that is worth remembering.
+// listProperties reads anew: see [Reader.Definitions] for what is remembered.
 func (r *Reader) listProperties(ctx context.Context, object string) ([]hubspot.Property, error) {
 	var properties []hubspot.Property
 	err := r.read(ctx, "reading the properties of "+plural(object), nil, nil, func(ctx context.Context, c *hubspot.Client) (_ string, err error) {

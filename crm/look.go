@@ -50,9 +50,12 @@ func (w *writer) look(ctx context.Context) (WriteResult, bool, error) {
 	var seen sighting
 	var recordID string
 	var err error
-	if w.Action.Tool.Operation == policy.Update {
+	switch w.Action.Tool.Operation {
+	case policy.Update:
 		seen, recordID, err = w.lookForUpdate(ctx)
-	} else {
+	case policy.Archive:
+		seen, recordID, err = w.lookForArchive(ctx)
+	default:
 		seen, recordID, err = w.lookForCreate(ctx)
 	}
 	switch {
@@ -61,7 +64,7 @@ func (w *writer) look(ctx context.Context) (WriteResult, bool, error) {
 	case err != nil:
 		return WriteResult{}, false, retry(err)
 	}
-	found := store.CallResult{Outcome: store.Done, Reason: "its answer was lost; it was found afterwards"}
+	found := foundAfterwards()
 	switch {
 	case seen == there:
 		result, err := w.end(ctx, store.WriteEnd{CallID: w.CallID, State: store.ActionWritten, RecordID: recordID, Call: found})

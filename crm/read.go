@@ -13,8 +13,8 @@ import (
 
 // Reader reads from HubSpot for one scope. Each method is one call through the
 // tool "<object>.read", whose permission is read anew each time: where it is not
-// allow (a read can't be asked about), nothing is sent and the error is a
-// [*policy.DeniedError]. Other errors are a [*RetryError], the token owner's, or
+// allow (or ask, and somebody approved that records are read for the meeting),
+// nothing is sent and the error is a [*policy.DeniedError]. Other errors are a [*RetryError], the token owner's, or
 // package hubspot's. Object types go by their singular names (contact) or
 // HubSpot's.
 type Reader struct {
@@ -63,7 +63,7 @@ func (r *Reader) entry(what string, properties []string, tools []policy.Tool) st
 // again in the transaction that records the intent.
 func (r *Reader) permitted(ctx context.Context, e store.AuditEntry, tools []policy.Tool) error {
 	for _, tool := range tools {
-		d, err := r.gate.store.Permission(ctx, r.scope.OrganizationID, tool)
+		d, err := r.gate.store.CallPermission(ctx, r.scope.OrganizationID, r.scope.Origin, tool)
 		if err != nil {
 			return err
 		}

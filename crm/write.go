@@ -37,6 +37,11 @@ type WriteResult struct {
 	// was made, of the properties to write, if that is the reason. They are
 	// words: never into a workflow's history.
 	Current map[string]string `json:"-"`
+	// Words are HubSpot's own about what it refused, for the question; Missing names
+	// the properties whose values it asks for. They may quote values: never into a
+	// workflow's history, a log or a column in clear.
+	Words   string   `json:"-"`
+	Missing []string `json:"-"`
 	// OutcomeUnknown: it was sent, and nothing tells whether it happened (State
 	// is unknown). A human has to look.
 	OutcomeUnknown bool `json:"outcome_unknown,omitempty"`
@@ -91,6 +96,8 @@ func (g *Gate) write(ctx context.Context, actionID uuid.UUID, attempt Attempt) (
 		return w.create(ctx, looked)
 	case policy.Update:
 		return w.update(ctx, looked)
+	case policy.Archive:
+		return w.archive(ctx, looked)
 	default:
 		return w.settle(ctx, store.ActionFailed, "", "this version does not "+string(checked.Action.Tool.Operation)+" records")
 	}
@@ -370,6 +377,14 @@ func (w *writer) sent(ctx context.Context, err error) (WriteResult, error) {
 		result, endErr := w.notDone(ctx, err)
 		if endErr == nil && result.State == store.ActionReady {
 			result.NeedsQuestion, result.Reason = true, whyRefused(err)
+		}
+		return result, endErr
+	case amendable(err):
+		// Another value helps, and a human may write one.
+		result, endErr := w.notDone(ctx, err)
+		if endErr == nil && result.State == store.ActionReady {
+			result.NeedsQuestion, result.Reason = true, whyRefused(err)
+			result.Words, result.Missing = wordsOf(err)
 		}
 		return result, endErr
 	case refused(err):

@@ -1005,3 +1005,41 @@ func TestCanceledContextIsStillRecorded(t *testing.T) {
 	}, 10*time.Second, 50*time.Millisecond)
 	require.Len(t, b.writes("create"), 1)
 }
+
+// What HubSpot refuses for its values can be asked again; what no value mends fails.
+func TestRefusedValues(t *testing.T) {
+	t.Parallel()
+	db := newDatabase(t)
+	for name, test := range map[string]struct {
+		properties map[string]string
+		state      store.ActionState
+		missing    []string
+		reason     string
+	}{
+		"a value is missing": {
+			map[string]string{"dealstage": "closedlost"}, store.ActionReady, []string{"closed_lost_reason"},
+			"closed_lost_reason (MISSING_CONDITIONAL_REQUIRED_PROPERTY)",
+		},
+		"a value is no option": {map[string]string{"dealtype": "other"}, store.ActionReady, nil, "dealtype (INVALID_OPTION)"},
+		"there is no such property": {
+			map[string]string{"dealtype": "other", "ghost": "1"}, store.ActionFailed, nil, "ghost (PROPERTY_DOESNT_EXIST)",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := db.setup(t)
+			b.permit("deal.update", "allow")
+			require.NoError(t, b.sim.SetRules(b.hub, "deals", hubspottest.Rule{When: "dealstage", Is: []string{"closedlost"}, Require: []string{"closed_lost_reason"}}))
+			deal := b.add("deals", map[string]string{"dealname": "Rollout", "pipeline": "default", "dealstage": "qualifiedtobuy"})
+			d := dealUpdate(deal.ID, map[string]string{"dealstage": "qualifiedtobuy"})
+			d.Content.Properties = test.properties
+			r := b.mustWrite(b.plan(d)["move"].ID)
+			require.Equal(t, test.state, r.State)
+			require.Contains(t, r.Reason, test.reason)
+			require.Equal(t, test.missing, r.Missing)
+			require.Equal(t, test.state == store.ActionReady, r.NeedsQuestion)
+			require.Equal(t, r.NeedsQuestion, strings.HasPrefix(r.Words, "HubSpot refused it: "))
+			require.Equal(t, "qualifiedtobuy", b.sim.Records(b.hub, "deals")[0].Properties["dealstage"])
+		})
+	}
+}

@@ -64,6 +64,9 @@ type Details struct {
 
 	Attendees []Attendee `json:"attendees,omitempty"`
 
+	// Private is what the host marked as nobody else's business.
+	Private bool `json:"private,omitempty"`
+
 	Summary     Text         `json:"summary,omitzero"`
 	NextSteps   Text         `json:"next_steps,omitzero"`
 	ActionItems []ActionItem `json:"action_items,omitempty"`
@@ -86,8 +89,9 @@ type Details struct {
 // Keys are the names by which platforms know a meeting. InstanceID stands
 // alone; the others name an occurrence only together with its start.
 type Keys struct {
-	InstanceID         string `json:"instance_id,omitempty"`         // one occurrence at one platform (Zoom's uuid)
-	ProviderMeetingID  string `json:"provider_meeting_id,omitempty"` // may recur (Zoom's meeting number)
+	InstanceID         string `json:"instance_id,omitempty"`          // one occurrence at one platform (Zoom's uuid)
+	PreviousInstanceID string `json:"previous_instance_id,omitempty"` // of a platform that gives a moved occurrence another ID
+	ProviderMeetingID  string `json:"provider_meeting_id,omitempty"`  // may recur (Zoom's meeting number)
 	RecordingID        string `json:"recording_id,omitempty"`
 	ICalUID            string `json:"ical_uid,omitempty"`
 	CalendarEventID    string `json:"calendar_event_id,omitempty"`
@@ -191,6 +195,8 @@ type ProposedAction struct {
 	AssociateWith []RecordRef `json:"associate_with,omitempty"`
 	// Evidence is what was said that supports the change.
 	Evidence []Evidence `json:"evidence,omitempty"`
+	// Confidence of who proposes it, from 0 to 1; nil if nobody says.
+	Confidence *float64 `json:"confidence,omitempty"`
 }
 
 // RecordRef points at a CRM record in one of four ways: by ID, a contact by

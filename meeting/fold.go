@@ -108,6 +108,7 @@ type folding struct {
 
 func (f *folding) add(e Event) {
 	f.out.IsTest = f.out.IsTest || e.IsTest
+	f.out.Private = f.out.Private || e.Private
 	if e.Provider != "" && !slices.Contains(f.out.Providers, e.Provider) {
 		f.out.Providers = append(f.out.Providers, e.Provider)
 	}
@@ -136,7 +137,8 @@ func (f *folding) add(e Event) {
 	if organizer.Name == "" && organizer.Email == f.organizer.value.Email {
 		organizer.Name = f.organizer.value.Name
 	}
-	f.organizer.offer(organizer, said(organizer.Email), organizer != Person{})
+	// Who scheduled or held it knows the host; a notetaker knows whose it is itself.
+	f.organizer.offer(organizer, said(organizer.Email)*(1+without(e.Type, NotesReady, NotesUpdated, TranscriptReady, RecordingReady)), organizer != Person{})
 
 	notes := with(e.Type, NotesReady, NotesUpdated)
 	f.summary.offer(e.Summary, notes, e.Summary.Text != "")
@@ -261,6 +263,7 @@ func (k *Keys) add(later Keys) {
 		from string
 	}{
 		{&k.InstanceID, later.InstanceID},
+		{&k.PreviousInstanceID, later.PreviousInstanceID},
 		{&k.ProviderMeetingID, later.ProviderMeetingID},
 		{&k.RecordingID, later.RecordingID},
 		{&k.ICalUID, later.ICalUID},

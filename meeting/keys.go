@@ -3,6 +3,7 @@ package meeting
 import (
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -18,6 +19,7 @@ const (
 	KeyCalendarEvent KeyKind = "calendar_event"
 	KeyBooking       KeyKind = "booking"
 	KeyRoom          KeyKind = "room"
+	KeyPeople        KeyKind = "people"
 )
 
 // Key is a name of one occurrence: two events with a common key are about the
@@ -52,7 +54,13 @@ const (
 	// A room is used back to back all day: only what is early or late for the
 	// same start may count.
 	roomTolerance = 15 * time.Minute
+	// Two people of different companies begin one meeting at a time. Schedulers and
+	// calendars agree on the minute; what starts later is the next meeting.
+	peopleTolerance = 2 * time.Minute
 )
+
+// maxPairs bounds the names that people give a meeting.
+const maxPairs = 50
 
 // CorrelationKeys are the names by which the event's meeting can be found. An
 // event without any can't be told to belong to a meeting: see [Event.Validate].
@@ -65,6 +73,9 @@ func CorrelationKeys(e Event) []Key {
 		}
 	}
 	alone(KeyInstance, e.Keys.InstanceID)
+	if e.Keys.PreviousInstanceID != e.Keys.InstanceID {
+		alone(KeyInstance, e.Keys.PreviousInstanceID)
+	}
 	// A recording is of one occurrence, although one occurrence may have several.
 	alone(KeyRecording, e.Keys.RecordingID)
 
@@ -96,8 +107,49 @@ func CorrelationKeys(e Event) []Key {
 		within(KeyRoom, e.scope()+":"+id, roomTolerance)
 	}
 	within(KeyRoom, Room(e.Keys.JoinURL), roomTolerance)
+	for _, pair := range pairs(e) {
+		within(KeyPeople, pair, peopleTolerance)
+	}
 	return keys
 }
+
+// pairs are the host with each of the others, where they are of two companies:
+// the last resort for platforms that know a meeting under no common name, and
+// only by the start that was scheduled. Two colleagues are no such pair: their
+// calendars have two things at once every day.
+func pairs(e Event) []string {
+	if e.ScheduledStart.IsZero() {
+		return nil
+	}
+	var hosts, all []string
+	add := func(email string, host bool) {
+		if email == "" {
+			return
+		}
+		all = append(all, email)
+		if host {
+			hosts = append(hosts, email)
+		}
+	}
+	add(e.Organizer.Email, true)
+	for _, a := range e.Attendees {
+		add(a.Email, a.Role == "host")
+	}
+	var found []string
+	for _, host := range hosts {
+		for _, other := range all {
+			if domain(host) == domain(other) {
+				continue
+			}
+			found = append(found, min(host, other)+" "+max(host, other))
+		}
+	}
+	slices.Sort(found)
+	found = slices.Compact(found)
+	return found[:min(len(found), maxPairs)]
+}
+
+func domain(email string) string { return email[strings.LastIndex(email, "@")+1:] }
 
 // scope is who gave out the event's IDs.
 func (e Event) scope() string {

@@ -76,7 +76,7 @@ func (e Event) Normalize() Event {
 
 func (d Details) normalize() Details {
 	for _, s := range []*string{
-		&d.Keys.InstanceID, &d.Keys.ProviderMeetingID, &d.Keys.RecordingID, &d.Keys.ICalUID, &d.Keys.CalendarEventID,
+		&d.Keys.InstanceID, &d.Keys.PreviousInstanceID, &d.Keys.ProviderMeetingID, &d.Keys.RecordingID, &d.Keys.ICalUID, &d.Keys.CalendarEventID,
 		&d.Keys.BookingUID, &d.Keys.PreviousBookingUID,
 		&d.Title, &d.TimeZone, &d.Organizer.Name, &d.HostID, &d.Transcript.Status, &d.Transcript.Ref,
 		&d.RecordingURL, &d.ReportURL, &d.Cancellation.By, &d.Cancellation.ByType, &d.Cancellation.Reason,
@@ -157,7 +157,8 @@ func (e Event) Validate() error {
 	c.short("provider_account_id", e.ProviderAccountID)
 	c.time("occurred_at", e.OccurredAt)
 	e.check(&c)
-	c.must(len(CorrelationKeys(e)) > 0, "keys",
+	named := slices.ContainsFunc(CorrelationKeys(e), func(k Key) bool { return k.Kind != KeyPeople })
+	c.must(named, "keys",
 		"name no occurrence: give an instance_id, or another key together with scheduled_start or actual_start")
 	return c.err()
 }
@@ -165,7 +166,7 @@ func (e Event) Validate() error {
 func (d Details) check(c *checker) {
 	k := d.Keys
 	for field, v := range map[string]string{
-		"keys.instance_id": k.InstanceID, "keys.provider_meeting_id": k.ProviderMeetingID, "keys.recording_id": k.RecordingID,
+		"keys.instance_id": k.InstanceID, "keys.previous_instance_id": k.PreviousInstanceID, "keys.provider_meeting_id": k.ProviderMeetingID, "keys.recording_id": k.RecordingID,
 		"keys.ical_uid": k.ICalUID, "keys.calendar_event_id": k.CalendarEventID, "keys.join_url": k.JoinURL,
 		"keys.booking_uid": k.BookingUID, "keys.previous_booking_uid": k.PreviousBookingUID,
 		"title": d.Title, "timezone": d.TimeZone, "organizer.name": d.Organizer.Name, "organizer.email": d.Organizer.Email,
@@ -242,6 +243,7 @@ func (d Details) checkProposals(c *checker) {
 			c.must(!refs[p.Ref], "proposed_actions.ref", "names two proposals")
 			refs[p.Ref] = true
 		}
+		c.must(p.Confidence == nil || *p.Confidence >= 0 && *p.Confidence <= 1, "proposed_actions.confidence", "should be a number from 0 to 1")
 		c.must(len(p.Properties) > 0, "proposed_actions.properties", "are missing")
 		c.count("proposed_actions.properties", len(p.Properties), maxProperties)
 		for name, v := range p.Properties {

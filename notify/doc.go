@@ -1,23 +1,32 @@
-// Package notify tells people what they have to know and do, by e-mail.
+// Package notify tells people what they have to know and do, in Slack and by
+// e-mail, and shows the same cards there as the pages do.
 //
 // The store keeps what has to be told as notices, written in the transaction that
 // has the reason. An [Outbox] claims them, puts each into words in its
-// recipient's language, and hands it to a [Sender].
+// recipient's language, and hands it to Slack or to a [Sender]. It also keeps
+// the messages in Slack up to date: whatever changes a question marks them.
 //
 // What it promises:
 //
-//   - A notice is told once to each person, however many processes send. Only a
-//     process that dies between the mail server's answer and its own commit makes
-//     a second copy, with the same Message-ID.
-//   - A mail server that is away, or refuses for now, loses nothing: it is tried
-//     again at growing intervals, for a day. One that refuses for good ends it,
-//     with the reason where notices are listed.
+//   - A notice is told once to each person, however many processes send. A mail is
+//     sent again, with the same Message-ID, only where a process dies between the
+//     mail server's answer and its own commit; a message in Slack not even then.
+//   - There is one message in Slack per meeting and person. It is edited when the
+//     card changes, and shows nothing that can be pressed once all is answered.
+//   - A server that is away, or refuses for now, loses nothing: it is tried again
+//     at growing intervals, for a day. One that refuses for good ends it, with the
+//     reason where notices are listed. Where Slack does not accept the app, people
+//     are told by mail.
 //   - What is no longer so when its turn comes is not told: a connection that is
-//     back needs nobody.
+//     back, or a question that is answered, needs nobody.
+//   - Of questions nobody is told in their quiet hours, and who wants that once a
+//     day.
 //   - Whoever left is not told; who answers for that person is.
 //
 // What it must never do: send to an address outside the organization's own
-// domains; put a one-time token into a mail, which is older than such a token
-// lives; load anything from elsewhere or learn whether a mail was read; put a
-// person's name or address into a subject, a log or an error.
+// domains, to a guest in Slack or to a channel with one; put more than a title and
+// a link into a channel; put what was said into a mail, or into what shows on a
+// locked screen; put a one-time token into a mail, which is older than such a
+// token lives; load anything from elsewhere or learn whether a mail was read; put
+// a person's name or address into a subject, a log or an error; decide anything.
 package notify

@@ -31,3 +31,6 @@ func (m *Mail) DialTo(address string, roots *x509.CertPool) {
 	m.options = append(m.options, gomail.WithDialContextFunc(dial),
 		gomail.WithTLSConfig(&tls.Config{ServerName: m.host, RootCAs: roots, MinVersion: tls.VersionTLS12}))
 }
+
+// EditSome is one look for messages in Slack that show less than their cards.
+func (o *Outbox) EditSome(ctx context.Context) (bool, error) { return o.editSome(ctx) }

@@ -5,6 +5,7 @@ import (
 	"net/mail"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -35,6 +36,15 @@ type SendError struct {
 	Permanent bool
 	// Away: it is not about this message, and the next one would fare the same.
 	Away bool
+	// Refused: Slack does not accept the app itself.
+	Refused bool
+	// Doubt: it may have been taken all the same.
+	Doubt bool
+	// After is how long to wait before anything else is sent there; 0: as usual.
+	After time.Duration
+
+	// code is Slack's name of the error, if it gave one.
+	code string
 }
 
 // Error gives the reason.

@@ -7,27 +7,37 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/rs/zerolog"
 
+	"github.com/debriefhq/debrief/internal/poll"
 	"github.com/debriefhq/debrief/store"
 )
 
 // Options are what an [Outbox] needs.
 type Options struct {
-	Store  *store.Store
+	Store *store.Store
+	// Sender carries mails. Nil where there is no mail server: then only Slack is
+	// told, and what would be a mail waits.
 	Sender Sender
+	// Slack calls Slack; nil for Slack's own address.
+	Slack *Slack
 	// PublicURL is this installation's address, for links.
 	PublicURL string
 	Log       zerolog.Logger
-	// Interval between two looks; 0 means five seconds.
+	// Interval between two looks; 0 means five seconds, and one second for messages
+	// in Slack that have to be edited: who clicked looks at it.
 	Interval time.Duration
+	// Now is the clock of quiet hours and digests; nil for the real one.
+	Now func() time.Time
 }
 
-// Outbox sends the notices that are queued. Any number of them may share one
-// database: what one has claimed, another leaves alone.
+// Outbox sends the notices that are queued, and keeps the messages in Slack up
+// to date. Any number of them may share one database: what one has claimed,
+// another leaves alone.
 type Outbox struct {
 	options Options
 }
@@ -35,10 +45,12 @@ type Outbox struct {
 const (
 	claimed = 3
 	// sendTimeout bounds one message. A claim of a few has to outlast them all:
-	// see store.NoticeLease.
+	// see store.NoticeLease; and a claim of one in Slack outlasts it:
+	// store.SlackLease.
 	sendTimeout = 35 * time.Second
-	// complainEvery is how often at most the log says that sending fails.
-	complainEvery = 10 * time.Minute
+	// noMailWait is how long what would be a mail waits where there is no mail
+	// server, before it is looked at again.
+	noMailWait = 10 * time.Minute
 )
 
 // New returns an outbox; [Outbox.Run] starts it.
@@ -46,39 +58,36 @@ func New(o Options) *Outbox {
 	if o.Interval <= 0 {
 		o.Interval = 5 * time.Second
 	}
+	if o.Slack == nil {
+		o.Slack = NewSlack(SlackOptions{})
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	o.PublicURL = strings.TrimRight(o.PublicURL, "/")
 	return &Outbox{options: o}
 }
 
 // Run sends until ctx ends, and returns when what was begun is done.
 func (o *Outbox) Run(ctx context.Context) {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	var complained time.Time
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-timer.C:
-		}
-		for ctx.Err() == nil {
-			more, err := o.sendSome(ctx)
-			if err != nil && ctx.Err() == nil && time.Since(complained) > complainEvery {
-				complained = time.Now()
-				o.options.Log.Error().Err(err).Msg("notices can't be sent; they will be tried again")
-			}
-			if !more {
-				break
-			}
-		}
-		timer.Reset(o.options.Interval)
-	}
+	var work sync.WaitGroup
+	work.Go(func() {
+		o.loop("notices can't be sent; they will be tried again", o.options.Interval).Run(ctx, nil, o.sendSome)
+	})
+	work.Go(func() {
+		o.loop("messages in Slack can't be edited; they will be tried again", min(o.options.Interval, time.Second)).Run(ctx, nil, o.editSome)
+	})
+	work.Wait()
+}
+
+func (o *Outbox) loop(complaint string, interval time.Duration) poll.Loop {
+	return poll.Loop{Interval: interval, Complain: func(err error) { o.options.Log.Error().Err(err).Msg(complaint) }}
 }
 
 // sendSome claims a few notices and settles each. When the mail server is away,
 // the rest is put back untried.
 func (o *Outbox) sendSome(ctx context.Context) (more bool, err error) {
-	notices, err := o.options.Store.ClaimNotices(ctx, claimed)
+	notices, err := o.options.Store.ClaimNotices(ctx, claimed, o.options.Sender == nil)
 	if err != nil {
 		return false, err
 	}
@@ -86,7 +95,7 @@ func (o *Outbox) sendSome(ctx context.Context) (more bool, err error) {
 	var away error
 	for _, n := range notices {
 		if away != nil || ctx.Err() != nil {
-			if err := o.options.Store.ReturnNotice(lasting, n); err != nil {
+			if err := o.options.Store.ReturnNotice(lasting, n, time.Time{}); err != nil {
 				return false, err
 			}
 			continue
@@ -104,7 +113,7 @@ func (o *Outbox) sendSome(ctx context.Context) (more bool, err error) {
 			if failed.Away {
 				away = failed
 			}
-			err = o.options.Store.RetryNotice(lasting, n, failed.Reason)
+			err = o.options.Store.RetryNotice(lasting, n, failed.Reason, failed.After)
 		}
 		if err != nil {
 			// The database is away: the claim ends by itself.
@@ -117,6 +126,9 @@ func (o *Outbox) sendSome(ctx context.Context) (more bool, err error) {
 // send tells one notice, or settles it otherwise. A [*SendError] leaves it
 // claimed.
 func (o *Outbox) send(ctx context.Context, n store.Notice) error {
+	if n.Kind.IsApproval() {
+		return o.tellOfQuestions(ctx, n)
+	}
 	if n.PersonID == nil {
 		return o.options.Store.DropNotice(ctx, n, "there is nobody to tell")
 	}
@@ -127,15 +139,20 @@ func (o *Outbox) send(ctx context.Context, n store.Notice) error {
 	if err != nil {
 		return err
 	}
-	if !Internal(to.Email, to.Domains) {
-		return &SendError{Reason: "the address is not one that mail can be sent to", Permanent: true}
-	}
 	f, obsolete, err := o.gather(ctx, n)
 	if err != nil {
 		return err
 	}
 	if obsolete != "" {
 		return o.options.Store.DropNotice(ctx, n, obsolete)
+	}
+	return o.mail(ctx, n, to, f)
+}
+
+// mail sends a notice to its recipient's address.
+func (o *Outbox) mail(ctx context.Context, n store.Notice, to store.Addressee, f facts) error {
+	if !Internal(to.Email, to.Domains) {
+		return &SendError{Reason: "the address is not one that mail can be sent to", Permanent: true}
 	}
 	f.Recipient = to.Name
 	m, err := compose(n.Kind, to.Language, f)
@@ -197,6 +214,15 @@ func (o *Outbox) gather(ctx context.Context, n store.Notice) (f facts, obsolete 
 		}
 		f.Person = names[n.About.PersonID.String()]
 		f.Link = o.options.PublicURL + "/"
+	case n.Kind == store.NoticeSlackRefused:
+		app, err := o.options.Store.SlackApp(ctx, n.OrganizationID)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return f, "", err
+		}
+		if err != nil || app.Problem == "" {
+			return f, "Slack accepts the app by now, or there is none", nil
+		}
+		f.Reason = app.Problem
 	}
 	return f, "", nil
 }

@@ -246,7 +246,7 @@ func TestAClaimEnds(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	id := b.reconnect(b.connection("sales", "needs_reconnect"), b.person("Ada", "ada@acme.example", "member"))
-	claimed, err := b.store.ClaimNotices(t.Context(), 10)
+	claimed, err := b.store.ClaimNotices(t.Context(), 10, false)
 	require.NoError(t, err)
 	require.Len(t, claimed, 1)
 	require.NoError(t, b.look())

@@ -7,6 +7,7 @@ import (
 	"unicode"
 
 	"github.com/debriefhq/debrief/store"
+	"github.com/debriefhq/debrief/words"
 )
 
 // facts are what the words of a notice are filled with.
@@ -18,6 +19,10 @@ type facts struct {
 	Connection, Account, App string
 	// Person is the name of whom it is about.
 	Person string
+	// Reason is a sentence of our own.
+	Reason string
+	// Questions wait for an answer, about Meetings.
+	Questions, Meetings int
 	// Link is a page of this installation. Whoever opens it signs in there.
 	Link string
 	// Host is this installation's address, as people know it.
@@ -115,6 +120,26 @@ var wordings = map[store.NoticeKind]map[string]wording{
 			link: "Hier können Sie sich anmelden und sehen, was offen ist:",
 		},
 	},
+	store.NoticeSlackRefused: {
+		"en": {
+			subject: "Slack does not accept Debrief's app",
+			paragraphs: []string{
+				`Slack refuses Debrief's app: {reason}. Nobody is told anything in Slack until an admin connects it again (debrief slack connect).`,
+				`Nothing is lost: questions are told by mail meanwhile, and can be answered on their pages.`,
+			},
+		},
+		"de": {
+			subject: "Slack nimmt die App von Debrief nicht an",
+			paragraphs: []string{
+				`Slack weist die App von Debrief zurück: {reason}. In Slack erfährt niemand mehr etwas, bis jemand aus der Verwaltung sie neu verbindet (debrief slack connect).`,
+				`Es geht nichts verloren: Fragen kommen solange per E-Mail und lassen sich auf ihren Seiten beantworten.`,
+			},
+		},
+	},
+	store.NoticeAsked:     questions("Questions wait for your answer", "Fragen warten auf Ihre Antwort"),
+	store.NoticeDigest:    questions("Your questions of the day", "Ihre Fragen des Tages"),
+	store.NoticeReminder:  questions("Reminder: questions wait for your answer", "Erinnerung: Fragen warten auf Ihre Antwort"),
+	store.NoticeEscalated: questions("Questions that nobody answered come to you", "Unbeantwortete Fragen kommen zu Ihnen"),
 	store.NoticeTest: {
 		"en": {
 			subject:    "A test mail from Debrief",
@@ -125,6 +150,24 @@ var wordings = map[store.NoticeKind]map[string]wording{
 			paragraphs: []string{"Nachrichten von Debrief kommen hier an. Umlaute auch: äöüß ÄÖÜ €."},
 		},
 	},
+}
+
+// questions are the words of what is about questions: how many, and where. Which
+// meeting it is and what is asked stands on the page alone: mail is read by
+// servers on its way, and shows on locked screens.
+func questions(en, de string) map[string]wording {
+	return map[string]wording{
+		"en": {
+			subject:    en,
+			paragraphs: []string{`After {meetings} Debrief has {questions} for you. Nothing of it is written to HubSpot before somebody has answered.`},
+			link:       "Sign in and answer here. Opening the link decides nothing:",
+		},
+		"de": {
+			subject:    de,
+			paragraphs: []string{`Nach {meetings} hat Debrief {questions} an Sie. Davon wird nichts in HubSpot geschrieben, bevor jemand geantwortet hat.`},
+			link:       "Hier können Sie sich anmelden und antworten. Der Link allein entscheidet nichts:",
+		},
+	}
 }
 
 // compose puts a notice into words. A language that is not known is English.
@@ -140,7 +183,7 @@ func compose(kind store.NoticeKind, language string, f facts) (Message, error) {
 	if language == "de" {
 		greeting, closing = greetingDE, closingDE
 	}
-	fill := f.filler()
+	fill := f.filler(words.In(language))
 	paragraphs := []string{}
 	if fill("{recipient}") == "" {
 		greeting = strings.ReplaceAll(greeting, " {recipient}", "")
@@ -171,10 +214,11 @@ func compose(kind store.NoticeKind, language string, f facts) (Message, error) {
 	return m, nil
 }
 
-func (f facts) filler() func(string) string {
+func (f facts) filler(p words.Printer) func(string) string {
 	return strings.NewReplacer(
 		"{recipient}", plain(f.Recipient), "{connection}", plain(f.Connection), "{account}", plain(f.Account),
-		"{app}", plain(f.App), "{person}", plain(f.Person), "{host}", plain(f.Host),
+		"{app}", plain(f.App), "{person}", plain(f.Person), "{host}", plain(f.Host), "{reason}", plain(f.Reason),
+		"{questions}", p.Plural(f.Questions, "%d question", "%d questions"), "{meetings}", p.Plural(f.Meetings, "%d meeting", "%d meetings"),
 	).Replace
 }
 

@@ -10,7 +10,16 @@
 //   - Plan is a pure function: the same input gives the same drafts with the
 //     same keys, in whatever order attendees, items and proposals came.
 //   - Nothing is guessed. Where two records could be meant, where a record can't
-//     be found or looked up, the draft carries a Doubt, and a human is asked.
+//     be found or looked up, the draft carries a Doubt, and a human is asked: with
+//     the records that could be meant, and why each could.
+//   - Nobody is asked for what would fail. What is proposed is checked against the
+//     account's own properties, options, pipelines and stages; a value that HubSpot
+//     would refuse is left out, and the approver finds in its place what the record
+//     has now, or nothing. Which values an account's admins require under which
+//     conditions HubSpot tells nobody (developers.hubspot.com, "Properties", November
+//     2026): those it asks for when it refuses the write, and then the approver is
+//     asked again.
+//   - A currency is written only where it was said with the amount.
 //   - Nothing is overwritten by a rule: what HubSpot has stands, unless a
 //     proposal says otherwise and shows the old value.
 //   - A property that already has its value is not written, and an update with
@@ -23,15 +32,23 @@
 //
 // Questions that need more than yes or no ride on properties that HubSpot does
 // not know, whose names begin with [store.QuestionPrefix]. A draft with a doubt may
-// carry one with an empty value; the approver edits it; [Answers] takes what the
-// approver wrote to the next Resolve and Plan, which then draft the action
-// without the doubt under the same key. They must never be sent to HubSpot:
+// carry one; the approver edits it; [Answers] takes what the approver wrote to the
+// next Resolve and Plan, which then draft the action without the doubt. They must
+// never be sent to HubSpot:
 //
 //   - [store.AttendeesProperty], on the meeting: who was there, as e-mail addresses
 //     with or without names, separated by commas, semicolons or lines.
 //   - [DealProperty], on the meeting: the ID of the deal it belongs to; left
 //     empty, it belongs to none of them.
-//   - [store.TargetProperty], on a proposed update: the ID of the record that is meant.
+//   - [CompanyProperty], on a new contact: the ID of the contact's company; left
+//     empty, the contact is linked with none of them.
+//   - [store.TargetProperty], on a proposed update: the ID of the record that is
+//     meant, or [store.NoneOfThese], which drafts a create in its place. On a proposed
+//     create whose record may be there already: [store.NoneOfThese] as it is asked, or
+//     the ID of the record that is meant, which drafts an update in its place.
+//
+// The records that could be meant stand in the draft's Candidates, the likeliest
+// first, with reasons as codes ([ReasonOwner] and others).
 //
 // What it must never do: write to the CRM, call a network by itself, read a
 // clock, decide a permission, or put a transcript, a quotation or an internal

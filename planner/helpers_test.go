@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/debriefhq/debrief/crm"
 	"github.com/debriefhq/debrief/hubspot"
 	"github.com/debriefhq/debrief/meeting"
 	"github.com/debriefhq/debrief/planner"
@@ -20,8 +21,8 @@ import (
 	"github.com/debriefhq/debrief/store"
 )
 
-// The client serves as it is; the gate has the same methods.
-var _ planner.CRM = (*hubspot.Client)(nil)
+// The gate serves as it is.
+var _ planner.CRM = (*crm.Reader)(nil)
 
 func hash(s string) string {
 	sum := sha256.Sum256([]byte("a key" + s))
@@ -208,6 +209,25 @@ type fakeCRM struct {
 	deny    map[string]bool
 	fail    error
 	calls   []string
+	// properties that the account describes, by object type; nil where it does not
+	// let them be read.
+	properties map[string][]hubspot.Property
+	asked      map[string][]string // names of definitions, by object type
+}
+
+func (f *fakeCRM) Definitions(_ context.Context, objectType string, names []string) ([]hubspot.Property, bool, error) {
+	if f.asked == nil {
+		f.asked = map[string][]string{}
+	}
+	f.asked[objectType] = names
+	known, ok := f.properties[objectType]
+	var found []hubspot.Property
+	for _, p := range known {
+		if slices.Contains(names, p.Name) {
+			found = append(found, p)
+		}
+	}
+	return found, ok, nil
 }
 
 func (f *fakeCRM) call(object, format string, args ...any) error {

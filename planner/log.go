@@ -117,6 +117,7 @@ func (p *plan) planMeeting(refs []store.AssociationRef, doubt string) (asks stri
 		return ""
 	}
 	wanted[DealProperty] = ""
+	d.Content.Candidates, d.Content.CandidateProperty = p.candidates("deal", p.openOfPresent("deal")), DealProperty
 	return d.Key
 }
 
@@ -208,10 +209,9 @@ func (p *plan) linkToLog(object, name, recordID, label string, refs []store.Asso
 // platform name, else the only open one of those who were there. If it could be
 // either of several, it is none, with a doubt, unless an approver named it.
 func (p *plan) deals() ([]store.AssociationRef, string) {
-	for _, edit := range p.in.Answers {
-		if r, ok := byID(p.res.Deals, strings.TrimSpace(edit[DealProperty])); ok {
-			return []store.AssociationRef{{Object: "deal", RecordID: r.ID}}, ""
-		}
+	id, none := p.answered(createKey("meeting", logName), DealProperty)
+	if r, ok := byID(p.res.Deals, id); ok {
+		return []store.AssociationRef{{Object: "deal", RecordID: r.ID}}, ""
 	}
 	meant := slices.Clone(p.dealsMeant)
 	for _, hint := range p.in.Meeting.CRMHints {
@@ -229,16 +229,10 @@ func (p *plan) deals() ([]store.AssociationRef, string) {
 	case 1:
 		return []store.AssociationRef{{Object: "deal", RecordID: open[0].ID}}, ""
 	}
-	var names []string
-	for i, r := range open {
-		if i == 5 {
-			names = append(names, fmt.Sprintf("and %d more", len(open)-i))
-			break
-		}
-		names = append(names, fmt.Sprintf("%q (ID %s)", clip(r.Properties["dealname"], 80), r.ID))
+	if none {
+		return nil, ""
 	}
-	return nil, fmt.Sprintf("it could belong to either of %d open deals: %s. Write the ID of the one into %s, or leave it empty for none",
-		len(open), strings.Join(names, ", "), DealProperty)
+	return nil, fmt.Sprintf("it could belong to either of %d open deals: pick one, or it is put on none of them", len(open))
 }
 
 // planNote drafts the note, or corrects the one that an earlier round wrote.

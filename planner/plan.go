@@ -19,6 +19,9 @@ type Input struct {
 	// OnBehalf says that the connection acts for the whole account, so that what
 	// it logs has to say for whom.
 	OnBehalf bool
+	// Currencies are the account's, the company currency first; empty if they are
+	// not known.
+	Currencies []string
 	// Written is what earlier rounds of this meeting wrote, by draft key.
 	Written map[string]Written
 	// Allowed says whether a tool runs without asking. New records don't wait for
@@ -160,7 +163,8 @@ func (p *plan) update(object, name, recordID string, before map[string]string, c
 	wanted, actual := planned(written)
 	properties, was := map[string]string{}, map[string]string{}
 	for property, value := range c.Properties {
-		if last, ok := wanted[property]; ok && same(property, last, value) {
+		last, planned := wanted[property]
+		if planned && (value == toFill || same(property, last, value)) {
 			continue // it was planned like this before: what people made of it since stands
 		}
 		old, known := before[property]
@@ -169,6 +173,10 @@ func (p *plan) update(object, name, recordID string, before map[string]string, c
 		}
 		// The record was read, and HubSpot leaves out what is empty.
 		known = known || before != nil
+		if value == toFill {
+			properties[property], was[property] = old, old // for the approver to write over
+			continue
+		}
 		if same(property, old, value) && !strings.HasPrefix(property, store.QuestionPrefix) {
 			continue
 		}
@@ -177,7 +185,7 @@ func (p *plan) update(object, name, recordID string, before map[string]string, c
 			was[property] = old
 		}
 		if last, ok := actual[property]; ok && last != wanted[property] {
-			c.Doubt = joinDoubts(c.Doubt, fmt.Sprintf("%s was edited when it was approved, and what was said later differs", property))
+			c.Doubt = joinDoubts(c.Doubt, fmt.Sprintf("%s was edited when it was approved, and what was said later differs", p.res.label(object, property)))
 		}
 	}
 	c.Properties, c.Before = properties, was
@@ -199,13 +207,14 @@ func (p *plan) update(object, name, recordID string, before map[string]string, c
 	// Two proposals under one name: one action.
 	for _, property := range sortedKeys(properties) {
 		if old, ok := d.Content.Properties[property]; ok && !same(property, old, properties[property]) {
-			c.Doubt = joinDoubts(c.Doubt, "two proposals disagree about "+property)
+			c.Doubt = joinDoubts(c.Doubt, "two proposals disagree about "+p.res.label(object, property))
 		}
 	}
 	maps.Copy(d.Content.Properties, properties)
 	maps.Copy(d.Content.Before, was)
 	d.Content.Associations = p.uniqueRefs(append(d.Content.Associations, c.Associations...))
 	d.Content.Evidence = append(d.Content.Evidence, c.Evidence...)
+	d.Content.Confidence = lowest(d.Content.Confidence, c.Confidence)
 	d.Content.Doubt = joinDoubts(d.Content.Doubt, c.Doubt)
 	return d
 }
@@ -215,6 +224,13 @@ func (p *plan) update(object, name, recordID string, before map[string]string, c
 // and no question is asked anew for it.
 func (p *plan) companyOf(person Person) (store.AssociationRef, found) {
 	company, found := companyOf(p.res, p.people, person)
+	if found == foundMany {
+		// Unless an approver said which.
+		id, _ := p.answered(createKey("contact", p.emailName(person.Email)), CompanyProperty)
+		if r, ok := byID(p.res.Companies, id); ok {
+			company, found = r, foundOne
+		}
+	}
 	key := createKey("company", p.domainName(person.Domain))
 	if w, ok := p.in.Written[key]; ok && (found == foundNone || found == foundOne && w.RecordID == company.ID) {
 		return store.AssociationRef{Object: "company", Key: key}, foundOne
@@ -354,7 +370,7 @@ func (p *plan) contradictions() {
 		for _, d := range drafts {
 			if !same(at.property, d.Content.Properties[at.property], drafts[0].Content.Properties[at.property]) {
 				for _, d := range drafts {
-					d.Content.Doubt = joinDoubts(d.Content.Doubt, "two proposals disagree about "+at.property)
+					d.Content.Doubt = joinDoubts(d.Content.Doubt, "two proposals disagree about "+p.res.label(at.object, at.property))
 				}
 				break
 			}
@@ -470,11 +486,13 @@ func (p *plan) contactOf(person Person, purpose string) store.AssociationRef {
 		case foundOne:
 			p.link(key, company)
 		case foundMany:
-			var names []string
-			for _, c := range p.res.companies(person.Domain) {
-				names = append(names, fmt.Sprintf("%q (ID %s)", firstOf(c.Properties["name"], person.Domain), c.ID))
+			if _, none := p.answered(key, CompanyProperty); none {
+				break
 			}
-			d.Content.Doubt = joinDoubts(d.Content.Doubt, strings.TrimSpace("several companies could be this person's, so none is linked: "+strings.Join(names, ", ")))
+			several := p.companiesOf(person)
+			d.Content.Doubt = joinDoubts(d.Content.Doubt, "several companies could be this person's: pick one, or none is linked")
+			d.Content.Candidates, d.Content.CandidateProperty = p.candidates("company", several), CompanyProperty
+			d.Content.Properties[CompanyProperty] = ""
 		case foundNone:
 			p.link(key, p.companies[person.Domain])
 		}

@@ -272,8 +272,14 @@ func TestDeals(t *testing.T) {
 	drafts = plan(t, in)
 	log := one(t, drafts, "meeting.create")
 	require.Empty(t, on(drafts, "meeting.create"))
-	require.Equal(t, `it could belong to either of 2 open deals: "Renewal" (ID 301), "Expansion" (ID 302). Write the ID of the one into debrief_deal, or leave it empty for none`, log.Content.Doubt)
+	require.Equal(t, "it could belong to either of 2 open deals: pick one, or it is put on none of them", log.Content.Doubt)
 	require.Contains(t, log.Content.Properties, planner.DealProperty)
+	require.Equal(t, planner.DealProperty, log.Content.CandidateProperty)
+	require.False(t, log.Content.MayCreate)
+	require.Equal(t, []store.Candidate{
+		{ID: "302", Label: "Expansion", Reasons: []string{"company:Northwind", "open", "stage:Offer sent"}},
+		{ID: "301", Label: "Renewal", Reasons: []string{"company:Northwind", "open", "stage:New"}},
+	}, log.Content.Candidates, "nothing tells them apart: the younger first")
 	require.Contains(t, one(t, drafts, "note.create").DependsOn, log.Key, "the answer concerns the note, too")
 
 	in.Answers = planner.Answers{log.Key: {planner.DealProperty: " 302 ", "hs_meeting_title": "As edited"}}
@@ -288,6 +294,10 @@ func TestDeals(t *testing.T) {
 
 	in.Answers[log.Key][planner.DealProperty] = "999"
 	require.NotEmpty(t, one(t, plan(t, in), "meeting.create").Content.Doubt, "no such deal")
+	in.Answers[log.Key][planner.DealProperty] = store.NoneOfThese
+	drafts = plan(t, in)
+	require.Empty(t, one(t, drafts, "meeting.create").Content.Doubt, "none of them is an answer, too")
+	require.Empty(t, on(drafts, "meeting.create"))
 
 	in = with(deal("301", "Renewal", "new"), deal("302", "Expansion", "offer"), func(in *planner.Input) {
 		in.Meeting.CRMHints = []meeting.CRMHint{{CRM: "hubspot", Object: "deal", ID: "302"}}
@@ -396,12 +406,15 @@ func TestProposedDeal(t *testing.T) {
 	d = propose(map[string]string{"dealname": "x", "dealstage": "offer SENT"})
 	require.Equal(t, "offer", d.Content.Properties["dealstage"], "by its label")
 	d = propose(map[string]string{"dealname": "x", "dealstage": "nowhere"})
-	require.Equal(t, "dealstage is no stage of this account's pipelines", d.Content.Doubt)
+	require.Equal(t, "dealstage is no stage of this account's pipelines, so the proposed “nowhere” was left out", d.Content.Doubt)
+	require.Equal(t, "new", d.Content.Properties["dealstage"], "what would fail is not asked")
 	d = propose(map[string]string{"amount": "1"})
 	require.Equal(t, "a new deal needs dealname", d.Content.Doubt)
 	require.Contains(t, d.Content.Properties, "dealname", "for the approver to fill in")
 	d = propose(map[string]string{"dealname": "x", "amount": "a lot"})
-	require.Equal(t, "amount is not a number", d.Content.Doubt)
+	require.Equal(t, "amount is not a number, so the proposed “a lot” was left out", d.Content.Doubt)
+	require.Contains(t, d.Content.Properties, "amount", "for the approver to fill in")
+	require.Empty(t, d.Content.Properties["amount"])
 	d = propose(map[string]string{"dealname": "x", "hs_object_id": "1", "createdate": "2026-01-01", "Bad Name": "1", "debrief_deal": "5"})
 	require.Equal(t, "a property with an odd name can't be set and was left out; createdate can't be set and was left out; hs_object_id can't be set and was left out", d.Content.Doubt)
 	require.NotContains(t, d.Content.Properties, "hs_object_id")
@@ -412,7 +425,7 @@ func TestProposedDeal(t *testing.T) {
 	require.Equal(t, "77", d.Content.Properties["hubspot_owner_id"])
 	require.Contains(t, d.Content.Doubt, "owner is not known")
 	d = propose(map[string]string{"dealname": "renewal"}, deal("301", "Renewal", "new"))
-	require.Contains(t, d.Content.Doubt, "has an open deal with this name already (ID 301)")
+	require.Equal(t, "HubSpot has an open deal with this name already", d.Content.Doubt)
 	d = propose(map[string]string{"dealname": "x"}, func(in *planner.Input) { in.Resolution.DealPipelines = nil })
 	require.Equal(t, "a new deal needs pipeline; a new deal needs dealstage", d.Content.Doubt)
 }

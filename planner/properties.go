@@ -50,12 +50,17 @@ func Check(object string, create bool, properties map[string]string, r Resolutio
 			wrong = append(wrong, s)
 		}
 	}
+	if stage, of := properties[stageOf(object)], properties[pipelineOf(object)]; stage != "" && of != "" {
+		if p, ok := stageByID(r.pipelines(object), stage); ok && p.ID != of {
+			wrong = append(wrong, "the stage belongs to another pipeline than the "+object)
+		}
+	}
 	if !create {
 		return wrong
 	}
 	for _, name := range required(object) {
 		if strings.TrimSpace(properties[name]) == "" {
-			wrong = append(wrong, fmt.Sprintf("a new %s needs %s", object, name))
+			wrong = append(wrong, fmt.Sprintf("a new %s needs %s", object, r.label(object, name)))
 		}
 	}
 	return wrong
@@ -91,45 +96,97 @@ func required(object string) []string {
 }
 
 func checkProperty(object, name, value string, r Resolution) string {
+	label := r.label(object, name)
 	switch {
 	case strings.HasPrefix(name, store.QuestionPrefix):
 		return ""
-	case !canWrite(object, name):
-		return fmt.Sprintf("%s can't be set", printable(name))
+	case !settable(object, name, r):
+		return label + " can't be set"
 	case len(value) > mostBody:
-		return fmt.Sprintf("%s is longer than HubSpot takes", name)
+		return label + " is longer than HubSpot takes"
 	case value == "":
 		return ""
 	}
 	switch name {
 	case "amount":
 		if _, err := hubspot.ParseNumber(value); err != nil {
-			return "amount is not a number"
+			return label + " is not a number"
 		}
 	case "closedate", "hs_timestamp", "hs_meeting_start_time", "hs_meeting_end_time":
 		if _, err := hubspot.ParseDateTime(value); err != nil {
-			return name + " is not a date"
+			return label + " is not a date"
 		}
 	case "hubspot_owner_id":
 		if strings.Trim(value, "0123456789") != "" {
-			return "hubspot_owner_id is no owner in HubSpot"
+			return label + " is no owner in HubSpot"
 		}
 	case "email":
 		if object == "contact" && address(value) == "" {
-			return "email is not an e-mail address"
+			return label + " is not an e-mail address"
 		}
-	case "dealstage", "hs_pipeline_stage":
+	case stageOf(object):
 		if pipelines := r.pipelines(object); len(pipelines) > 0 {
 			if _, ok := stageByID(pipelines, value); !ok {
-				return name + " is no stage of this account's pipelines"
+				return label + " is no stage of this account's pipelines"
 			}
 		}
-	case "pipeline", "hs_pipeline":
+	case pipelineOf(object):
 		if pipelines := r.pipelines(object); len(pipelines) > 0 && !slices.ContainsFunc(pipelines, func(p hubspot.Pipeline) bool { return p.ID == value }) {
-			return name + " is no pipeline of this account"
+			return label + " is no pipeline of this account"
+		}
+	default:
+		if d, ok := r.definition(object, name); ok {
+			return checkDefined(d, value, label)
 		}
 	}
 	return ""
+}
+
+// checkDefined checks a value against the account's own definition.
+func checkDefined(d hubspot.Property, value, label string) string {
+	switch d.Type {
+	case "number":
+		if _, err := hubspot.ParseNumber(value); err != nil {
+			return label + " is not a number"
+		}
+	case "bool":
+		if _, err := hubspot.ParseBool(value); err != nil {
+			return label + " is neither true nor false"
+		}
+	case "date":
+		if _, err := hubspot.ParseDate(value); err != nil {
+			return label + " is not a date"
+		}
+	case "datetime":
+		if _, err := hubspot.ParseDateTime(value); err != nil {
+			return label + " is not a date"
+		}
+	case "enumeration":
+		// Some have their options elsewhere, as those of users have.
+		if len(d.Options) == 0 {
+			return ""
+		}
+		chosen := []string{value}
+		if d.FieldType == "checkbox" {
+			chosen = hubspot.SplitMulti(value) // with a leading semicolon it adds to what is there
+		}
+		for _, one := range chosen {
+			if !slices.ContainsFunc(d.Options, func(o hubspot.PropertyOption) bool { return o.Value == one }) {
+				return label + " has no such option"
+			}
+		}
+	}
+	return ""
+}
+
+// settable says whether a property can be written: as far as the account's
+// definitions are known, by those.
+func settable(object, name string, r Resolution) bool {
+	if !canWrite(object, name) || slices.Contains(r.Undefined[object], name) {
+		return false
+	}
+	d, ok := r.definition(object, name)
+	return !ok || !d.Calculated && (d.Modification == nil || !d.Modification.ReadOnlyValue)
 }
 
 func canWrite(object, name string) bool {
@@ -147,8 +204,12 @@ func printable(name string) string {
 	return "a property with an odd name"
 }
 
+// toFill stands in the place of a proposed value that HubSpot would refuse, until the
+// draft is made: there the approver finds what the record has now, or nothing.
+const toFill = "\x00"
+
 // tidy brings a proposal's properties to HubSpot's form, and says what was wrong
-// with those that it left out.
+// with those that it left out, or left for the approver to fill in.
 func tidy(object string, proposed map[string]string, record Record, r Resolution) (map[string]string, []string) {
 	properties, wrong := map[string]string{}, []string(nil)
 	for _, name := range sortedKeys(proposed) {
@@ -156,8 +217,11 @@ func tidy(object string, proposed map[string]string, record Record, r Resolution
 		switch {
 		case strings.HasPrefix(name, store.QuestionPrefix):
 			continue // a question is the planner's to ask
-		case !canWrite(object, name):
-			wrong = append(wrong, checkProperty(object, name, value, r)+" and was left out")
+		case slices.Contains(r.Undefined[object], name):
+			wrong = append(wrong, fmt.Sprintf("the account has no property %s, so it was left out", printable(name)))
+			continue
+		case !settable(object, name, r):
+			wrong = append(wrong, r.label(object, name)+" can't be set and was left out")
 			continue
 		case name == "hubspot_owner_id" && address(value) != "":
 			owner, ok := r.Owner(address(value))
@@ -168,12 +232,56 @@ func tidy(object string, proposed map[string]string, record Record, r Resolution
 			value = owner.ID
 		case name == "email" && object == "contact":
 			value = strings.ToLower(value)
-		case name == stageOf(object) && (object == "deal" || object == "ticket"):
+		case name == stageOf(object):
 			value = stageID(r.pipelines(object), firstOf(proposed[pipelineOf(object)], record.Properties[pipelineOf(object)]), value)
+		case name == pipelineOf(object):
+			value = pipelineID(r.pipelines(object), value)
+		default:
+			value = optionValue(object, name, value, r)
+		}
+		if s := checkProperty(object, name, value, r); s != "" {
+			wrong = append(wrong, fmt.Sprintf("%s, so the proposed “%s” was left out", s, clip(value, 80)))
+			value = toFill
 		}
 		properties[name] = value
 	}
 	return properties, wrong
+}
+
+// optionValue takes the labels of an enumeration for its values.
+func optionValue(object, name, value string, r Resolution) string {
+	d, ok := r.definition(object, name)
+	if !ok || d.Type != "enumeration" || len(d.Options) == 0 || value == "" {
+		return value
+	}
+	texts := []string{value}
+	if d.FieldType == "checkbox" {
+		if strings.HasPrefix(value, ";") {
+			return value // adds to what is there
+		}
+		texts = hubspot.SplitMulti(value)
+	}
+	if chosen, err := d.Choose(texts...); err == nil {
+		return chosen
+	}
+	return value
+}
+
+// pipelineID takes a pipeline's label for its ID where only one can be meant.
+func pipelineID(pipelines []hubspot.Pipeline, value string) string {
+	var ids []string
+	for _, p := range pipelines {
+		if p.ID == value {
+			return value
+		}
+		if !p.Archived && strings.EqualFold(p.Label, value) {
+			ids = append(ids, p.ID)
+		}
+	}
+	if len(ids) == 1 {
+		return ids[0]
+	}
+	return value
 }
 
 func firstOf(values ...string) string {

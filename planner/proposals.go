@@ -99,7 +99,7 @@ func (p *plan) propose(a proposal) store.AssociationRef {
 // proposeContact merges a proposed contact with the one that is there, or that
 // the rules make; else it drafts a contact.
 func (p *plan) proposeContact(a proposal) store.AssociationRef {
-	wanted, wrong := tidy("contact", a.Properties, Record{}, p.res)
+	wanted, wrong := p.tidy(a, Record{})
 	email := address(wanted["email"])
 	if email == "" {
 		wrong = append(wrong, "a contact without an e-mail address can't be told from others")
@@ -129,7 +129,7 @@ func (p *plan) proposeContact(a proposal) store.AssociationRef {
 
 // proposeCompany does the same for a company, by its domain.
 func (p *plan) proposeCompany(a proposal) store.AssociationRef {
-	wanted, wrong := tidy("company", a.Properties, Record{}, p.res)
+	wanted, wrong := p.tidy(a, Record{})
 	domain := p.lists.companyDomain("@" + bareDomain(wanted["domain"]))
 	delete(wanted, "domain")
 	if domain == "" {
@@ -140,6 +140,7 @@ func (p *plan) proposeCompany(a proposal) store.AssociationRef {
 	if ownDomains(p.in.Subject, p.lists)(domain) {
 		wrong = append(wrong, "the domain is one of the organization's own")
 	}
+	var several []Record
 	switch same := p.res.companies(domain); len(same) {
 	case 0:
 	case 1:
@@ -150,7 +151,15 @@ func (p *plan) proposeCompany(a proposal) store.AssociationRef {
 		}
 		return ref
 	default:
-		wrong = append(wrong, fmt.Sprintf("HubSpot has %d companies with this domain already", len(same)))
+		id, none := p.answered(createKey("company", p.domainName(domain)), store.TargetProperty)
+		if known, ok := byID(same, id); ok {
+			p.fill(a, p.domainName(domain), known, wanted, wrong)
+			return store.AssociationRef{Object: "company", RecordID: known.ID}
+		}
+		if !none {
+			several = same
+			wrong = append(wrong, fmt.Sprintf("HubSpot has %d companies with this domain already", len(same)))
+		}
 	}
 	ref := p.newCompany(domain)
 	if w, ok := p.in.Written[ref.Key]; ok {
@@ -158,7 +167,8 @@ func (p *plan) proposeCompany(a proposal) store.AssociationRef {
 		return ref
 	}
 	d := p.merge(ref.Key, a, wanted, wrong)
-	if wanted["name"] != "" {
+	p.askWhetherNew(d, several)
+	if wanted["name"] != "" && wanted["name"] != toFill {
 		d.Content.Label = fmt.Sprintf("%s (%s)", wanted["name"], domain)
 	}
 	if _, ofAttendees := p.companies[domain]; !ofAttendees {
@@ -171,10 +181,12 @@ func (p *plan) proposeCompany(a proposal) store.AssociationRef {
 // is there: what is empty is filled, and what HubSpot has stands.
 func (p *plan) fill(a proposal, name string, known Record, wanted map[string]string, wrong []string) {
 	empty := maps.Clone(wanted)
-	maps.DeleteFunc(empty, func(property, value string) bool { return value == "" || known.Properties[property] != "" })
+	maps.DeleteFunc(empty, func(property, value string) bool {
+		return value == "" || value == toFill || known.Properties[property] != ""
+	})
 	d := p.update(a.tool.Object, name, known.ID, known.Properties, store.ActionContent{
 		Label: labelOf(a.tool.Object, known.Properties), Purpose: "fills in what HubSpot does not have",
-		Properties: empty, Evidence: a.Evidence, Doubt: joinDoubts(wrong...),
+		Properties: empty, Evidence: a.Evidence, Confidence: a.Confidence, Doubt: joinDoubts(wrong...),
 	})
 	if d != nil {
 		complain(d, false, p.res)
@@ -200,12 +212,19 @@ func (p *plan) merge(key string, a proposal, wanted map[string]string, wrong []s
 		if wanted[property] == "" {
 			continue
 		}
+		if wanted[property] == toFill {
+			if !had {
+				d.Content.Properties[property] = ""
+			}
+			continue
+		}
 		if had && proposedBefore && property != "hubspot_owner_id" && !same(property, old, wanted[property]) {
-			wrong = append(wrong, "two proposals disagree about "+property)
+			wrong = append(wrong, "two proposals disagree about "+p.res.label(a.tool.Object, property))
 		}
 		d.Content.Properties[property] = wanted[property]
 	}
 	d.Content.Evidence = append(d.Content.Evidence, a.Evidence...)
+	d.Content.Confidence = lowest(d.Content.Confidence, a.Confidence)
 	if label := labelOf(a.tool.Object, d.Content.Properties); label != "" {
 		d.Content.Label = label
 	}
@@ -241,31 +260,70 @@ func labelOf(object string, properties map[string]string) string {
 // round made of the same proposal.
 func (p *plan) proposeNew(a proposal) store.AssociationRef {
 	object := a.tool.Object
-	wanted, wrong := tidy(object, a.Properties, Record{}, p.res)
+	wanted, wrong := p.tidy(a, Record{})
 	key := createKey(object, a.name)
 	if w, ok := p.in.Written[key]; ok {
 		now, _ := byID(p.res.of(object), w.RecordID)
 		if d := p.update(object, a.name, w.RecordID, now.Properties, store.ActionContent{
 			Label: labelOf(object, wanted), Purpose: "what was proposed has changed", Properties: properties(wanted),
-			Evidence: a.Evidence, Doubt: joinDoubts(wrong...),
+			Evidence: a.Evidence, Confidence: a.Confidence, Doubt: joinDoubts(wrong...),
 		}, w); d != nil {
 			complain(d, false, p.res)
 		}
 		return store.AssociationRef{Object: object, Key: key}
 	}
-	complete(object, wanted, p.res)
-	for _, r := range p.res.open(object) {
-		if title := titleOf(object); wanted[title] != "" && strings.EqualFold(strings.TrimSpace(r.Properties[title]), wanted[title]) {
-			wrong = append(wrong, fmt.Sprintf("HubSpot has an open %s with this name already (ID %s)", object, r.ID))
+	id, none := p.answered(key, store.TargetProperty)
+	if known, ok := byID(p.res.of(object), id); ok {
+		return p.proposeFor(a, known)
+	}
+	for _, name := range []string{pipelineOf(object), stageOf(object)} {
+		if wanted[name] == toFill {
+			delete(wanted, name)
 		}
 	}
+	complete(object, wanted, p.res)
+	var same []Record
+	for _, r := range p.res.open(object) {
+		if title := titleOf(object); !none && wanted[title] != "" && strings.EqualFold(strings.TrimSpace(r.Properties[title]), wanted[title]) {
+			same = append(same, r)
+		}
+	}
+	if len(same) > 0 {
+		wrong = append(wrong, fmt.Sprintf("HubSpot has an open %s with this name already", object))
+	}
 	d := p.merge(key, a, wanted, wrong)
+	p.askWhetherNew(d, same, ReasonName)
 	for _, name := range required(object) {
 		if d.Content.Properties[name] == "" {
 			d.Content.Properties[name] = "" // there, for the approver to fill in
 		}
 	}
 	return store.AssociationRef{Object: object, Key: d.Key}
+}
+
+// proposeFor drafts what was proposed as a new record for the one that an approver
+// said was meant. They did not see what stands there.
+func (p *plan) proposeFor(a proposal, known Record) store.AssociationRef {
+	ref := store.AssociationRef{Object: a.tool.Object, RecordID: known.ID}
+	wanted, wrong := p.tidy(a, known)
+	for _, name := range sortedKeys(wanted) {
+		if old := known.Properties[name]; old != "" && wanted[name] != "" && wanted[name] != toFill && !same(name, old, wanted[name]) {
+			wrong = append(wrong, "it would replace "+p.res.label(ref.Object, name)+" of the record that was picked")
+		}
+	}
+	p.draftUpdate(a, ref, known, properties(wanted), wrong, "")
+	return ref
+}
+
+// askWhetherNew makes a create a question, where the record may be there already.
+// Approved as it is, it is created.
+func (p *plan) askWhetherNew(d *store.Draft, known []Record, reasons ...string) {
+	if len(known) == 0 {
+		return
+	}
+	d.Content.Candidates = p.candidates(d.Tool.Object, known, reasons...)
+	d.Content.CandidateProperty, d.Content.MayCreate = store.TargetProperty, true
+	d.Content.Properties[store.TargetProperty] = store.NoneOfThese
 }
 
 func titleOf(object string) string {
@@ -349,15 +407,19 @@ func (p *plan) find(r meeting.RecordRef) (store.AssociationRef, Record, string) 
 }
 
 // proposeUpdate drafts a proposed update, or merges it into the draft of the
-// record that it means.
+// record that it means. Where an approver said that none of the records there is
+// meant, it makes one.
 func (p *plan) proposeUpdate(a proposal) {
 	object := a.tool.Object
 	_, key := p.revisions(object, a.name)
 	var ref store.AssociationRef
 	var record Record
 	var doubt string
-	answer := p.in.Answers.value(key, store.TargetProperty)
+	answer, none := p.answered(key, store.TargetProperty)
 	switch {
+	case none && p.mayCreate(a):
+		p.proposeInstead(a)
+		return
 	case answer != "":
 		ref, record, doubt = p.find(meeting.RecordRef{Object: object, ID: answer})
 	case a.Target == (meeting.RecordRef{Object: object}):
@@ -368,29 +430,87 @@ func (p *plan) proposeUpdate(a proposal) {
 	if ref.Object != "" && ref.Object != object {
 		ref, record, doubt = store.AssociationRef{}, Record{}, "it refers to a "+ref.Object
 	}
-	wanted, wrong := tidy(object, a.Properties, record, p.res)
+	wanted, wrong := p.tidy(a, record)
 	if p.drafts[ref.Key] != nil {
 		p.merge(ref.Key, a, wanted, append(wrong, doubt))
 		return
 	}
+	p.draftUpdate(a, ref, record, wanted, wrong, doubt)
+}
+
+// tidy brings a proposal's properties to HubSpot's form: see the function.
+func (p *plan) tidy(a proposal, record Record) (map[string]string, []string) {
+	wanted, wrong := tidy(a.tool.Object, a.Properties, record, p.res)
+	if doubt := p.inCurrency(a, wanted); doubt != "" {
+		wrong = append(wrong, doubt)
+	}
+	return wanted, wrong
+}
+
+// mayCreate says whether a proposed update tells enough to make a record of it.
+func (p *plan) mayCreate(a proposal) bool {
+	switch a.tool.Object {
+	case "deal", "ticket":
+		return true
+	case "contact":
+		return address(firstOf(a.Properties["email"], a.Target.Email)) != ""
+	case "company":
+		return bareDomain(firstOf(a.Properties["domain"], a.Target.Domain)) != ""
+	default:
+		return false
+	}
+}
+
+// proposeInstead drafts a create of what was proposed as an update.
+func (p *plan) proposeInstead(a proposal) {
+	a.tool.Operation = policy.Create
+	a.Properties = maps.Clone(a.Properties)
+	if a.Properties == nil {
+		a.Properties = map[string]string{}
+	}
+	switch a.tool.Object {
+	case "contact":
+		a.Properties["email"] = firstOf(a.Properties["email"], a.Target.Email)
+	case "company":
+		a.Properties["domain"] = firstOf(a.Properties["domain"], a.Target.Domain)
+	}
+	ref := p.propose(a)
+	if d := p.drafts[ref.Key]; d != nil {
+		p.associate(d, a)
+	}
+	if ref.Object == "deal" {
+		p.dealsMeant = append(p.dealsMeant, ref)
+	}
+}
+
+// draftUpdate drafts a proposed update of a record, or asks which one is meant.
+func (p *plan) draftUpdate(a proposal, ref store.AssociationRef, record Record, wanted map[string]string, wrong []string, doubt string) {
+	object := a.tool.Object
 	c := store.ActionContent{
 		Label: labelOf(object, record.Properties), Purpose: "proposed after the meeting", Properties: wanted,
-		Evidence: a.Evidence, Doubt: joinDoubts(append(wrong, doubt)...),
+		Evidence: a.Evidence, Confidence: a.Confidence, Doubt: joinDoubts(append(wrong, doubt)...),
 	}
 	if doubt != "" {
 		c.Properties[store.TargetProperty] = p.recordID(ref)
+		c.Candidates, c.MayCreate = p.candidates(object, p.couldBeMeant(object, a.Target)), p.mayCreate(a)
+		if len(c.Candidates) > 0 {
+			c.CandidateProperty = store.TargetProperty
+		}
 	}
 	if p.recordID(ref) == "" {
 		c.Label = "a " + object + " that can't be found"
+		if len(c.Candidates) > 0 {
+			c.Label = "a " + object + " to be picked"
+		}
 	} else if object == "deal" && doubt == "" {
 		p.dealsMeant = append(p.dealsMeant, ref)
 	}
 	for _, property := range sortedKeys(wanted) {
 		if wanted[property] == "" && record.Properties[property] != "" {
-			c.Doubt = joinDoubts(c.Doubt, "it would clear "+property)
+			c.Doubt = joinDoubts(c.Doubt, "it would clear "+p.res.label(object, property))
 		}
 	}
-	if stage, ok := wanted[stageOf(object)]; ok && (object == "deal" || object == "ticket") {
+	if stage, ok := wanted[stageOf(object)]; ok {
 		if of, known := stageByID(p.res.pipelines(object), stage); known && of.ID != firstOf(wanted[pipelineOf(object)], record.Properties[pipelineOf(object)], of.ID) {
 			c.Doubt = joinDoubts(c.Doubt, "the stage belongs to another pipeline than the "+object)
 		}

@@ -29,6 +29,16 @@ type Resolution struct {
 	DealPipelines   []hubspot.Pipeline `json:"deal_pipelines,omitempty"`
 	TicketPipelines []hubspot.Pipeline `json:"ticket_pipelines,omitempty"`
 
+	// Properties are the account's definitions of those that drafts use, by object;
+	// Undefined names those that the account does not have. An object that is in
+	// neither could not be looked up.
+	Properties map[string][]hubspot.Property `json:"properties,omitempty"`
+	Undefined  map[string][]string           `json:"undefined,omitempty"`
+
+	// ExchangeRates are what one unit of the account's other currencies is worth in
+	// its company currency, as far as Debrief may read it.
+	ExchangeRates map[string]float64 `json:"exchange_rates,omitempty"`
+
 	// Denied are the tools whose permission kept something from being read.
 	Denied []policy.Tool `json:"denied,omitempty"`
 	// Cut names object types of which more was linked than Debrief reads.
@@ -115,6 +125,20 @@ func (r Resolution) of(object string) []Record {
 	}
 }
 
+func (r Resolution) definition(object, name string) (hubspot.Property, bool) {
+	list := r.Properties[object]
+	if i := slices.IndexFunc(list, func(d hubspot.Property) bool { return d.Name == name }); i >= 0 {
+		return list[i], true
+	}
+	return hubspot.Property{}, false
+}
+
+// label is what the account calls a property, else its internal name.
+func (r Resolution) label(object, name string) string {
+	d, _ := r.definition(object, name)
+	return cmp.Or(strings.TrimSpace(d.Label), printable(name))
+}
+
 func (r Resolution) denied(object string) bool {
 	return slices.Contains(r.Denied, policy.Tool{Object: object, Operation: policy.Read})
 }
@@ -162,11 +186,24 @@ func (r Resolution) Owner(email string) (Owner, bool) {
 	return Owner{}, false
 }
 
-func (r Resolution) pipelines(object string) []hubspot.Pipeline {
-	if object == "ticket" {
-		return r.TicketPipelines
+func (r Resolution) ownerByID(id string) (Owner, bool) {
+	for _, o := range r.Owners {
+		if o.ID == id && id != "" {
+			return o, true
+		}
 	}
-	return r.DealPipelines
+	return Owner{}, false
+}
+
+func (r Resolution) pipelines(object string) []hubspot.Pipeline {
+	switch object {
+	case "deal":
+		return r.DealPipelines
+	case "ticket":
+		return r.TicketPipelines
+	default:
+		return nil
+	}
 }
 
 // open are the records that are not in a closed stage. One whose stage no
@@ -188,16 +225,12 @@ func (r Resolution) open(object string) []Record {
 	return open
 }
 
+// stageOf and pipelineOf name the properties of deals and tickets; other object types
+// have none.
 func stageOf(object string) string {
-	if object == "ticket" {
-		return "hs_pipeline_stage"
-	}
-	return "dealstage"
+	return map[string]string{"deal": "dealstage", "ticket": "hs_pipeline_stage"}[object]
 }
 
 func pipelineOf(object string) string {
-	if object == "ticket" {
-		return "hs_pipeline"
-	}
-	return "pipeline"
+	return map[string]string{"deal": "pipeline", "ticket": "hs_pipeline"}[object]
 }

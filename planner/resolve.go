@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -15,9 +16,9 @@ import (
 	"github.com/debriefhq/debrief/store"
 )
 
-// CRM is what [Resolve] reads from. Its methods are those of [hubspot.Client];
-// the gate has them too, and there each read passes the permission of its tool:
-// one that is denied fails with an error that is [policy.ErrDenied].
+// CRM is what [Resolve] reads from: the gate. Each read of records and owners passes
+// the permission of its tool: one that is denied fails with an error that is
+// [policy.ErrDenied].
 type CRM interface {
 	Get(ctx context.Context, objectType, id string, o hubspot.GetOptions) (hubspot.Record, error)
 	BatchRead(ctx context.Context, objectType string, in hubspot.BatchReadInput) (hubspot.BatchReadResult, error)
@@ -25,6 +26,9 @@ type CRM interface {
 	Search(ctx context.Context, objectType string, in hubspot.SearchRequest) (hubspot.SearchResult, error)
 	Owners(ctx context.Context, in hubspot.OwnersQuery) (hubspot.OwnersPage, error)
 	Pipelines(ctx context.Context, objectType string) ([]hubspot.Pipeline, error)
+	// Definitions describes properties by their names; those that it does not
+	// return the account does not have. known is false where HubSpot does not tell.
+	Definitions(ctx context.Context, objectType string, names []string) (found []hubspot.Property, known bool, err error)
 }
 
 const (
@@ -43,16 +47,16 @@ const (
 // types are HubSpot's plural names of the object types that Debrief plans with.
 var types = map[string]string{
 	"contact": hubspot.Contacts, "company": hubspot.Companies, "deal": hubspot.Deals,
-	"ticket": hubspot.Tickets, "meeting": hubspot.Meetings,
+	"ticket": hubspot.Tickets, "meeting": hubspot.Meetings, "note": hubspot.Notes, "task": hubspot.Tasks,
 }
 
 // read are the properties that planning needs of each object type, beside those
 // that proposals want to write.
 var read = map[string][]string{
-	"contact": {"email", "hs_additional_emails", "firstname", "lastname", "jobtitle", "hubspot_owner_id"},
-	"company": {"name", "domain", "hubspot_owner_id"},
-	"deal":    {"dealname", "pipeline", "dealstage", "amount", "closedate", "hubspot_owner_id"},
-	"ticket":  {"subject", "hs_pipeline", "hs_pipeline_stage", "hubspot_owner_id"},
+	"contact": {"email", "hs_additional_emails", "firstname", "lastname", "jobtitle", "hubspot_owner_id", "notes_last_updated"},
+	"company": {"name", "domain", "hubspot_owner_id", "notes_last_updated"},
+	"deal":    {"dealname", "pipeline", "dealstage", "amount", "deal_currency_code", "closedate", "hubspot_owner_id", "notes_last_updated"},
+	"ticket":  {"subject", "hs_pipeline", "hs_pipeline_stage", "hubspot_owner_id", "hs_lastactivitydate"},
 	"meeting": {"hs_meeting_title", "hs_meeting_body", "hs_meeting_start_time", "hs_meeting_end_time", "hs_meeting_outcome", "hs_timestamp", "hubspot_owner_id"},
 }
 
@@ -62,12 +66,12 @@ var read = map[string][]string{
 func Resolve(ctx context.Context, crm CRM, in Subject) (Resolution, error) {
 	people := Who(in)
 	r := resolver{crm: crm, in: in, people: people, wanted: wantedBy(in)}
-	if in.Meeting.State == meeting.StateCanceled || people.Attendance() == Internal {
+	if !Reads(in) {
 		return Resolution{}, nil
 	}
 	for _, step := range []func(context.Context) error{
 		r.contacts, r.namedDeals, r.linksOfContacts, r.companies, r.linksOfCompanies,
-		r.dealsAndTickets, r.meetings, r.owners, r.pipelines,
+		r.dealsAndTickets, r.meetings, r.owners, r.pipelines, r.definitions,
 	} {
 		if err := step(ctx); err != nil {
 			return Resolution{}, err
@@ -80,6 +84,21 @@ func Resolve(ctx context.Context, crm CRM, in Subject) (Resolution, error) {
 	slices.Sort(r.out.Cut)
 	r.out.Cut = slices.Compact(r.out.Cut)
 	return r.out, nil
+}
+
+// Reads says whether [Resolve] asks the CRM anything about a meeting: of one that
+// was called off or was among colleagues it doesn't.
+func Reads(in Subject) bool {
+	return in.Meeting.State != meeting.StateCanceled && Who(in).Attendance() != Internal
+}
+
+// ReadTools are the tools that [Resolve] reads with.
+func ReadTools() []policy.Tool {
+	tools := []policy.Tool{{Object: "owner", Operation: policy.Read}}
+	for _, object := range slices.Sorted(maps.Keys(types)) {
+		tools = append(tools, policy.Tool{Object: object, Operation: policy.Read})
+	}
+	return tools
 }
 
 // wanted is what proposals and answers name.
@@ -149,8 +168,10 @@ func wantedBy(in Subject) wanted {
 		}
 	}
 	for _, edit := range in.Answers {
-		if id := strings.TrimSpace(edit[DealProperty]); id != "" {
-			w.ids["deal"] = append(w.ids["deal"], id)
+		for property, object := range map[string]string{DealProperty: "deal", CompanyProperty: "company"} {
+			if id := strings.TrimSpace(edit[property]); id != "" {
+				w.ids[object] = append(w.ids[object], id)
+			}
 		}
 		if id := strings.TrimSpace(edit[store.TargetProperty]); id != "" {
 			// Its object type is the draft's; an ID of another type is not found.
@@ -572,6 +593,9 @@ func startOf(m Record) (time.Time, bool) {
 	return t, err == nil
 }
 
+// allOwners asks for as many owners as one page has.
+var allOwners = hubspot.OwnersQuery{Limit: 500}
+
 // owners finds owners by address: in the list of all, which the gate keeps for
 // every meeting of the account, and those that its first page misses by one
 // query each.
@@ -598,9 +622,12 @@ func (r *resolver) owners(ctx context.Context) error {
 		}
 		for _, o := range page.Owners {
 			email := address(o.Email)
-			if i := slices.Index(missing, email); i >= 0 && !o.Archived {
+			i := slices.Index(missing, email)
+			if i >= 0 {
 				missing = slices.Delete(missing, i, i+1)
-				r.out.Owners = append(r.out.Owners, Owner{ID: o.ID, Email: email, Name: strings.TrimSpace(o.FirstName + " " + o.LastName)})
+			}
+			if _, known := r.out.ownerByID(o.ID); !known && !o.Archived && (i >= 0 || r.attended(email)) {
+				r.out.Owners = append(r.out.Owners, ownerOf(o))
 			}
 		}
 		return page.After != "", nil
@@ -608,7 +635,7 @@ func (r *resolver) owners(ctx context.Context) error {
 	if len(missing) == 0 {
 		return nil
 	}
-	cut, err := ask(hubspot.OwnersQuery{Limit: 500})
+	cut, err := ask(allOwners)
 	if err != nil {
 		return err
 	}
@@ -622,6 +649,89 @@ func (r *resolver) owners(ctx context.Context) error {
 		}
 		if _, err := ask(hubspot.OwnersQuery{Email: email}); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+func ownerOf(o hubspot.Owner) Owner {
+	return Owner{ID: o.ID, Email: address(o.Email), Name: strings.TrimSpace(o.FirstName + " " + o.LastName)}
+}
+
+// attended says whether one of the organization's own people was there.
+func (r *resolver) attended(email string) bool {
+	return email != "" && slices.ContainsFunc(r.people.Internal, func(p Person) bool { return p.Email == email })
+}
+
+// definitions reads what the account says of the properties that a plan would use,
+// and who owns the records that it would show: by making that plan. Where it could
+// not be judged, it is planned the same, and HubSpot has the last word.
+func (r *resolver) definitions(ctx context.Context) error {
+	names, owners := map[string][]string{}, []string(nil)
+	for _, d := range Plan(Input{Subject: r.in, Resolution: r.out, Hash: func(s string) string { return strings.ReplaceAll(s, ":", "") }}) {
+		object := d.Tool.Object
+		for name := range d.Content.Properties {
+			if !strings.HasPrefix(name, store.QuestionPrefix) {
+				names[object] = append(names[object], name)
+			}
+			if object == "deal" && name == "amount" {
+				names[object] = append(names[object], "deal_currency_code") // which the plan may add
+			}
+		}
+		owners = append(owners, d.Content.Properties["hubspot_owner_id"], d.Content.Before["hubspot_owner_id"])
+		for _, c := range d.Content.Candidates {
+			record, _ := byID(r.out.of(d.Content.CandidateObject(d.Tool)), c.ID)
+			owners = append(owners, record.Properties["hubspot_owner_id"])
+		}
+	}
+	for _, object := range sortedKeys(names) {
+		wanted := unique(names[object])
+		found, known, err := r.crm.Definitions(ctx, types[object], wanted)
+		if err != nil {
+			return fmt.Errorf("reading what %s have for properties: %w", types[object], err)
+		}
+		if !known {
+			continue
+		}
+		if r.out.Properties == nil {
+			r.out.Properties, r.out.Undefined = map[string][]hubspot.Property{}, map[string][]string{}
+		}
+		slices.SortFunc(found, func(a, b hubspot.Property) int { return cmp.Compare(a.Name, b.Name) })
+		r.out.Properties[object] = found
+		for _, name := range wanted {
+			if _, ok := r.out.definition(object, name); !ok {
+				r.out.Undefined[object] = append(r.out.Undefined[object], name)
+			}
+		}
+	}
+	return r.ownersByID(ctx, unique(owners))
+}
+
+// ownersByID adds owners to those that are known, for their names: as far as they
+// stand in the list that the gate keeps.
+func (r *resolver) ownersByID(ctx context.Context, ids []string) error {
+	if host := r.people.Host; slices.Contains(ids, host.OwnerID) && host.Name != "" {
+		if _, known := r.out.ownerByID(host.OwnerID); !known {
+			r.out.Owners = append(r.out.Owners, Owner{ID: host.OwnerID, Email: host.Email, Name: host.Name})
+		}
+	}
+	ids = slices.DeleteFunc(ids, func(id string) bool {
+		_, known := r.out.ownerByID(id)
+		return known
+	})
+	if len(ids) == 0 || r.out.denied("owner") {
+		return nil
+	}
+	page, err := r.crm.Owners(ctx, allOwners)
+	if r.denied(err, "owner") {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading owners: %w", err)
+	}
+	for _, o := range page.Owners {
+		if slices.Contains(ids, o.ID) {
+			r.out.Owners = append(r.out.Owners, ownerOf(o))
 		}
 	}
 	return nil

@@ -56,9 +56,12 @@ func (s Subject) location() *time.Location {
 	return time.UTC
 }
 
-// DealProperty is a question beside those of the store: the ID of the deal that a
-// meeting belongs to.
-const DealProperty = store.QuestionPrefix + "deal"
+// Questions beside those of the store: the ID of the deal that a meeting belongs to,
+// and of the company of a new contact.
+const (
+	DealProperty    = store.QuestionPrefix + "deal"
+	CompanyProperty = store.QuestionPrefix + "company"
+)
 
 // Answers are the properties that approvers edited, by the key of the draft.
 // [Plan] keeps them: the draft that it makes under the same key has the values

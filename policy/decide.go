@@ -20,8 +20,10 @@ func (p Permissions) Decide(tool Tool) Permission { return Decide(p, Request{Too
 type Policy struct {
 	// Permissions are the organization's own.
 	Permissions Permissions
-	// Hosts are those of single hosts' meetings, by the host's ID. They only make
-	// stricter; what is not in them is as the organization says.
+	// Teams are those of the meetings that a team's people host, by the team's name,
+	// and Hosts those of single hosts, by the host's ID. They only make stricter;
+	// what is not in them is as the organization says.
+	Teams map[string]Permissions
 	Hosts map[string]Permissions
 	// Conditions in any order: the order decides nothing.
 	Conditions []Condition
@@ -30,8 +32,10 @@ type Policy struct {
 // Request is what somebody wants to do.
 type Request struct {
 	Tool Tool
-	// Host is the ID of the person for whom it is done; empty if not known.
+	// Host is the ID of the person for whom it is done, Team that person's team;
+	// empty if not known, or if there is none.
 	Host string
+	Team string
 	// Write is what would be written. Nil of a read, and where only the tool is
 	// asked about: rules about what is written say nothing then.
 	Write *Write
@@ -51,7 +55,7 @@ type Decision struct {
 
 // Step is one voice in a decision.
 type Step struct {
-	// By is "organization", "host", "currency", or the rule's name.
+	// By is "organization", "team", "host", "currency", or the rule's name.
 	By     string `json:"by"`
 	IsRule bool   `json:"is_rule,omitempty"`
 	// Says is what it says where it has a say.
@@ -76,7 +80,7 @@ type Step struct {
 func Decide(p Permissions, r Request) Decision { return Policy{Permissions: p}.Decide(r) }
 
 // Decide says what may become of a request: the strictest of the organization's
-// permission, the host's, and every rule that matches. A denied tool stays denied
+// permission, the team's, the host's, and every rule that matches. A denied tool stays denied
 // whatever rules say. Each property that would be written is judged by itself,
 // and the strictest of them is the answer: a rule that loosens has to match all.
 func (p Policy) Decide(r Request) Decision {
@@ -85,7 +89,7 @@ func (p Policy) Decide(r Request) Decision {
 }
 
 // Explain is [Policy.Decide] with every voice that could have had a say: the
-// organization's first, then the host's, then the rules by name.
+// organization's first, then the team's, the host's, then the rules by name.
 func (p Policy) Explain(r Request) (Decision, []Step) {
 	r.Tool = r.Tool.Canonical()
 	permission, configured := p.Permissions[r.Tool]
@@ -93,12 +97,13 @@ func (p Policy) Explain(r Request) (Decision, []Step) {
 	e := explanation{request: r, parts: r.parts()}
 	e.steps = []Step{{By: "organization", Says: base, Matched: true, Why: baseReason(r.Tool, permission, configured)}}
 	e.levels = slices.Repeat([]level{{base, 0}}, len(e.parts))
-	e.host(p.Hosts[r.Host])
+	e.narrower("team", p.Teams[r.Team])
+	e.narrower("host", p.Hosts[r.Host])
 	e.currency()
 	conditions := slices.Clone(p.Conditions)
 	slices.SortStableFunc(conditions, func(a, b Condition) int { return strings.Compare(a.Name, b.Name) })
 	for _, c := range conditions {
-		if c.Host == "" || c.Host == r.Host {
+		if (c.Host == "" || c.Host == r.Host) && (c.Team == "" || c.Team == r.Team) {
 			e.condition(c)
 		}
 	}
@@ -142,26 +147,34 @@ type level struct {
 	step       int
 }
 
-func (e *explanation) host(permissions Permissions) {
+// narrower lets the permissions have their say that were set for a team or a host.
+func (e *explanation) narrower(whose string, permissions Permissions) {
 	permission, configured := permissions[e.request.Tool]
 	if !configured {
 		return
 	}
 	permission = normal(permission)
 	e.steps = append(e.steps, Step{
-		By: "host", Says: permission, Matched: true, Why: fmt.Sprintf("%s is set to %s for this host", e.request.Tool.Title(), permission),
+		By: whose, Says: permission, Matched: true, Why: fmt.Sprintf("%s is set to %s for this %s", e.request.Tool.Title(), permission, whose),
 	})
 	for part := range e.parts {
 		e.says = append(e.says, say{part, len(e.steps) - 1, permission, false})
 	}
 }
 
-// currency asks about an amount in a currency that the account doesn't have.
+// currency asks about an amount without a currency, or in one that the account
+// doesn't have.
 func (e *explanation) currency() {
-	if e.request.Write == nil || e.request.Write.Currency != CurrencyUnknown {
+	if e.request.Write == nil {
 		return
 	}
-	e.steps = append(e.steps, Step{By: "currency", Says: Ask, Why: "the amount's currency is none of the account's"})
+	why := map[Currency]string{
+		CurrencyUnknown: "the amount's currency is none of the account's", CurrencyMissing: "the amount has no currency",
+	}[e.request.Write.Currency]
+	if why == "" {
+		return
+	}
+	e.steps = append(e.steps, Step{By: "currency", Says: Ask, Why: why})
 	for i, part := range e.parts {
 		if isMoney(part.Property) {
 			e.matched(i, Ask, false)
@@ -259,6 +272,37 @@ func (s Step) sentence(p Permission) string {
 	default:
 		return fmt.Sprintf("the rule %q denies it%s", s.By, about)
 	}
+}
+
+// With is the policy with other permissions of the organization's for those tools.
+func (p Policy) With(permissions Permissions) Policy {
+	all := maps.Clone(p.Permissions)
+	if all == nil {
+		all = Permissions{}
+	}
+	for tool, permission := range permissions {
+		all[tool.Canonical()] = permission
+	}
+	p.Permissions = all
+	return p
+}
+
+// WithRule is the policy with a rule more, or in the place of the one of its name.
+// It fails with a [*RuleError].
+func (p Policy) WithRule(r Rule) (Policy, error) {
+	c, err := Compile(r)
+	if err != nil {
+		return Policy{}, err
+	}
+	p = p.Without(r.Name)
+	p.Conditions = append(p.Conditions, c)
+	return p, nil
+}
+
+// Without is the policy without the rule of that name.
+func (p Policy) Without(rule string) Policy {
+	p.Conditions = slices.DeleteFunc(slices.Clone(p.Conditions), func(c Condition) bool { return c.Name == rule })
+	return p
 }
 
 // ErrDenied is what errors.Is finds in every [*DeniedError].

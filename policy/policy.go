@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -74,10 +75,15 @@ func (t *Tool) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-// Title is the tool's name for people, such as "Create Deal".
+// Title is the tool's name for people, such as "Create Deal"; of a custom object
+// without the account in its name.
 func (t Tool) Title() string {
-	return capital(string(t.Operation)) + " " + capital(strings.ReplaceAll(t.Object, "_", " "))
+	object := accountPrefix.ReplaceAllString(t.Object, "")
+	return capital(string(t.Operation)) + " " + capital(strings.ReplaceAll(object, "_", " "))
 }
+
+// accountPrefix is what HubSpot puts before a custom object's name.
+var accountPrefix = regexp.MustCompile(`^p\d+_`)
 
 func capital(s string) string {
 	if s == "" {

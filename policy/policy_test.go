@@ -117,9 +117,8 @@ func TestTools(t *testing.T) {
 		parsed, err := policy.ParseTool(info.Tool.String())
 		require.NoError(t, err)
 		require.Equal(t, info.Tool, parsed)
-		require.NotEqual(t, policy.Archive, info.Tool.Operation)
 	}
-	require.Len(t, seen, 22) // read, create and update of seven, read of owners
+	require.Len(t, seen, 29) // read, create, update and archive of seven, read of owners
 }
 
 func TestPresets(t *testing.T) {
@@ -133,13 +132,16 @@ func TestPresets(t *testing.T) {
 		"contact.read": policy.Allow, "owner.read": policy.Allow, "ticket.read": policy.Allow,
 		"meeting.create": policy.Allow, "meeting.update": policy.Allow, "note.create": policy.Allow, "task.update": policy.Allow,
 		"contact.create": policy.Ask, "company.update": policy.Ask, "deal.create": policy.Ask, "deal.update": policy.Ask, "ticket.create": policy.Ask,
-		"contact.archive": policy.Deny,
+		"contact.archive": policy.Ask, "note.archive": policy.Ask, "owner.archive": policy.Deny,
 	}
 	for name, permission := range want {
 		tool, err := policy.ParseTool(name)
 		require.NoError(t, err)
 		require.Equal(t, permission, presets["recommended"].Decide(tool), name)
 		require.Equal(t, policy.Deny, presets["locked"].Decide(tool), name)
+		if tool.Operation == policy.Archive {
+			require.NotEqual(t, policy.Allow, presets["hands-off"].Decide(tool), "taking back is asked about under every preset")
+		}
 	}
 }
 

@@ -27,9 +27,10 @@ type Rule struct {
 	// Loosens: it allows what else would be asked about. Only then may Then be
 	// allow. What is denied stays denied.
 	Loosens bool `json:"loosens,omitempty"`
-	// Host is the ID of the person whose meetings it is about; empty for all. A
-	// host's rule can't loosen.
+	// Host is the ID of the person whose meetings it is about, Team the team whose;
+	// empty for all. Such a rule can't loosen.
 	Host string `json:"host,omitempty"`
+	Team string `json:"team,omitempty"`
 }
 
 const (
@@ -60,10 +61,10 @@ type Variable struct {
 func Variables() []Variable {
 	return []Variable{
 		{"object", "text", `the object type, such as "deal"`, cel.StringType, true, false},
-		{"operation", "text", `"read", "create" or "update"`, cel.StringType, true, false},
+		{"operation", "text", `"read", "create", "update" or "archive"`, cel.StringType, true, false},
 		{"property", "text", `the property by its internal name, such as "amount"; a rule is tried for each`, cel.StringType, false, true},
-		{"old", "any", "what the record has: text or a number; \"\" if it is empty", cel.DynType, false, true},
-		{"new", "any", "what would be written: text or a number", cel.DynType, false, true},
+		{"old", "any", "what the record has: text or a number, an amount in the company's currency; \"\" if it is empty", cel.DynType, false, true},
+		{"new", "any", "what would be written: text or a number, an amount in the company's currency", cel.DynType, false, true},
 		{"changed", "list", "the names of all properties that would be written", cel.ListType(cel.StringType), false, false},
 		{"fills", "yes or no", "the record is there, and the property is empty", cel.BoolType, false, true},
 		{"replaces", "yes or no", "the record is there, and the property has another value, or may have one", cel.BoolType, false, true},
@@ -139,8 +140,8 @@ func Compile(r Rule) (Condition, error) {
 		return fail("it allows, which makes nothing stricter", "say that it loosens if it should let through what else would be asked about")
 	case r.Loosens && r.Then != Allow:
 		return fail("it loosens, and doesn't allow", "a rule that loosens allows")
-	case r.Loosens && r.Host != "":
-		return fail("it loosens for one host, and the strictest wins", "loosen for all, and make a stricter rule for the others")
+	case r.Loosens && (r.Host != "" || r.Team != ""):
+		return fail("it loosens for one host or team, and the strictest wins", "loosen for all, and make a stricter rule for the others")
 	}
 	return compile(r)
 }
@@ -376,6 +377,9 @@ func values(r Request, part Change) map[string]any {
 			v["old"] = part.value(*part.Old)
 		}
 	}
+	if part.Property == "amount" && w.Currency != "" {
+		inCompanyCurrency(v, w)
+	}
 	if w.Source != "" {
 		v["source"] = w.Source
 	}
@@ -389,4 +393,19 @@ func values(r Request, part Change) map[string]any {
 		v[amountVariable] = *w.Amount
 	}
 	return v
+}
+
+// inCompanyCurrency puts what can be compared in the place of an amount's numbers.
+// What can't be told is not known, and a rule that needs it asks.
+func inCompanyCurrency(v map[string]any, w *Write) {
+	for name, amount := range map[string]*float64{"new": w.Amount, "old": w.AmountBefore} {
+		raw, known := v[name]
+		switch {
+		case !known || raw == "":
+		case amount != nil:
+			v[name] = *amount
+		default:
+			delete(v, name)
+		}
+	}
 }

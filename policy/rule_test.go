@@ -30,8 +30,9 @@ func rule() *rapid.Generator[policy.Rule] {
 		}
 		if r.Then == policy.Allow {
 			r.Loosens = true
-		} else if rapid.Bool().Draw(t, "of a host") {
-			r.Host = "mara"
+		} else if rapid.Bool().Draw(t, "narrow") {
+			r.Host = rapid.SampledFrom([]string{"", "mara"}).Draw(t, "host")
+			r.Team = rapid.SampledFrom([]string{"", "sales"}).Draw(t, "team")
 		}
 		return r
 	})
@@ -45,12 +46,16 @@ func write() *rapid.Generator[*policy.Write] {
 			TargetOfAttendee: rapid.Ptr(rapid.Bool(), true).Draw(t, "target"),
 			ClosesDeal:       rapid.Ptr(rapid.Bool(), true).Draw(t, "closes"),
 			Amount:           rapid.Ptr(rapid.Float64Range(0, 100_000), true).Draw(t, "amount"),
-			Currency:         rapid.SampledFrom([]policy.Currency{"", policy.CurrencyKnown, policy.CurrencyUnknown}).Draw(t, "currency"),
+			AmountBefore:     rapid.Ptr(rapid.Float64Range(0, 100_000), true).Draw(t, "amount before"),
+			Currency:         rapid.SampledFrom([]policy.Currency{"", policy.CurrencyKnown, policy.CurrencyUnknown, policy.CurrencyMissing}).Draw(t, "currency"),
 		}
 		value := rapid.SampledFrom([]string{"", "60000", "4e4", "NaN", "closedwon", "1238712"})
 		for _, name := range []string{"amount", "dealstage", "phone", "hubspot_owner_id"} {
 			if rapid.Bool().Draw(t, name) {
-				w.Changes = append(w.Changes, policy.Change{Property: name, Old: rapid.Ptr(value, true).Draw(t, "old"), New: value.Draw(t, "new")})
+				w.Changes = append(w.Changes, policy.Change{
+					Property: name, Old: rapid.Ptr(value, true).Draw(t, "old"), New: value.Draw(t, "new"),
+					Type: rapid.SampledFrom([]policy.Type{"", policy.Text, policy.Number, policy.Bool, "enumeration"}).Draw(t, "type"),
+				})
 			}
 		}
 		return w
@@ -59,7 +64,7 @@ func write() *rapid.Generator[*policy.Write] {
 
 func request() *rapid.Generator[policy.Request] {
 	return rapid.Custom(func(t *rapid.T) policy.Request {
-		r := policy.Request{Tool: tool().Draw(t, "tool"), Host: rapid.SampledFrom([]string{"", "mara", "ben"}).Draw(t, "host")}
+		r := policy.Request{Tool: tool().Draw(t, "tool"), Host: rapid.SampledFrom([]string{"", "mara", "ben"}).Draw(t, "host"), Team: rapid.SampledFrom([]string{"", "sales", "support"}).Draw(t, "team")}
 		if rapid.IntRange(0, 4).Draw(t, "bare") > 0 {
 			r.Write = write().Draw(t, "write")
 		}
@@ -70,8 +75,10 @@ func request() *rapid.Generator[policy.Request] {
 func said() *rapid.Generator[policy.Policy] {
 	return rapid.Custom(func(t *rapid.T) policy.Policy {
 		return policy.Policy{
-			Permissions: permissions().Draw(t, "permissions"), Hosts: map[string]policy.Permissions{"mara": permissions().Draw(t, "host")},
-			Conditions: policy.Conditions(rapid.SliceOfN(rule(), 0, 4).Draw(t, "rules")),
+			Permissions: permissions().Draw(t, "permissions"),
+			Hosts:       map[string]policy.Permissions{"mara": permissions().Draw(t, "host")},
+			Teams:       map[string]policy.Permissions{"sales": permissions().Draw(t, "team")},
+			Conditions:  policy.Conditions(rapid.SliceOfN(rule(), 0, 4).Draw(t, "rules")),
 		}
 	})
 }
@@ -129,12 +136,82 @@ func TestOfTwoRulesTheFirstByNameIsNamed(t *testing.T) {
 	require.Equal(t, []string{"a", "b"}, d.Matched)
 }
 
-func TestHostsAndOneThatFailsOnlyMakeStricter(t *testing.T) {
+// TestStrictestOfOrganizationTeamAndHost: without rules, the decision is the
+// strictest of what was said, and a tool that the organization says nothing about
+// is denied.
+func TestStrictestOfOrganizationTeamAndHost(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		p, r := said().Draw(t, "policy"), request().Draw(t, "request")
+		p.Conditions = nil
+		if r.Write != nil {
+			r.Write.Currency = ""
+		}
+		want := openness(p.Permissions[r.Tool])
+		for _, narrower := range []policy.Permissions{p.Teams[r.Team], p.Hosts[r.Host]} {
+			if permission, ok := narrower[r.Tool]; ok {
+				want = min(want, openness(permission))
+			}
+		}
+		require.Equal(t, want, openness(p.Decide(r).Permission))
+	})
+}
+
+// TestExplainAgreesWithDecide: who reads the steps and weighs them property by
+// property (first what loosens, then the strictest) comes to the decision.
+func TestExplainAgreesWithDecide(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		p, r := said().Draw(t, "policy"), request().Draw(t, "request")
+		d, steps := p.Explain(r)
+		require.Equal(t, d, p.Decide(r))
+		properties := []string{""}
+		if r.Write != nil && len(r.Write.Changes) > 0 {
+			properties = nil
+			for _, c := range r.Write.Changes {
+				properties = append(properties, c.Property)
+			}
+		}
+		strictest := 2
+		for _, property := range properties {
+			strictest = min(strictest, weigh(steps, property))
+		}
+		for _, s := range steps {
+			if s.Problem != "" {
+				return // of what failed, a step doesn't say for which property
+			}
+			if s.Decided {
+				require.Equal(t, s.Says, d.Permission)
+				require.Equal(t, s.IsRule, d.Rule == s.By)
+				require.True(t, s.Matched)
+			}
+		}
+		require.Equal(t, strictest, openness(d.Permission), "%v", steps)
+	})
+}
+
+func weigh(steps []policy.Step, property string) int {
+	base, strictest := openness(steps[0].Says), 2
+	for _, s := range steps[1:] {
+		switch {
+		case !s.Matched || len(s.Properties) > 0 && !slices.Contains(s.Properties, property):
+		case s.Loosens:
+			if base == openness(policy.Ask) {
+				base = openness(policy.Allow)
+			}
+		default:
+			strictest = min(strictest, openness(s.Says))
+		}
+	}
+	return min(base, strictest)
+}
+
+func TestHostsTeamsAndOneThatFailsOnlyMakeStricter(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		p, r := said().Draw(t, "policy"), request().Draw(t, "request")
 		without := p
-		without.Hosts = nil
+		without.Hosts, without.Teams = nil, nil
 		require.LessOrEqual(t, openness(p.Decide(r).Permission), openness(without.Decide(r).Permission))
 		d, steps := p.Explain(r)
 		decided := 0
@@ -220,6 +297,38 @@ func TestRules(t *testing.T) {
 			update,
 			&policy.Write{Currency: policy.CurrencyUnknown, Changes: []policy.Change{{Property: "amount", New: "5"}}}, policy.Ask,
 		},
+		{
+			"an amount without a currency", policy.Allow,
+			policy.Rule{When: "false", Then: policy.Ask},
+			update,
+			&policy.Write{Currency: policy.CurrencyMissing, Changes: []policy.Change{{Property: "amount", New: "5"}}}, policy.Ask,
+		},
+		{
+			"an amount is compared in the company's currency", policy.Allow,
+			policy.Rule{When: `property == "amount" && new > 50000`, Then: policy.Deny},
+			update,
+			&policy.Write{Currency: policy.CurrencyKnown, Amount: number(51_000), Changes: []policy.Change{{Property: "amount", New: "20000"}}}, policy.Deny,
+		},
+		{
+			"and with the one before in it", policy.Allow,
+			policy.Rule{When: `property == "amount" && new > old * 2.0`, Then: policy.Deny},
+			update,
+			&policy.Write{Currency: policy.CurrencyKnown, Amount: number(2_000), AmountBefore: number(900), Changes: []policy.Change{{Property: "amount", Old: text("1500"), New: "2000"}}}, policy.Deny,
+		},
+		{
+			"an amount that can't be compared", policy.Allow,
+			policy.Rule{When: `property == "amount" && new > 50000`, Then: policy.Deny},
+			update,
+			&policy.Write{Currency: policy.CurrencyKnown, Changes: []policy.Change{{Property: "amount", New: "20000"}}}, policy.Ask,
+		},
+		{
+			"clearing an amount is no comparison", policy.Allow,
+			policy.Rule{When: `property == "amount" && new == ""`, Then: policy.Deny},
+			update,
+			&policy.Write{Currency: policy.CurrencyKnown, Changes: []policy.Change{{Property: "amount", Old: text("5"), New: ""}}}, policy.Deny,
+		},
+		{"somebody else's team", policy.Allow, policy.Rule{When: "true", Then: policy.Deny, Team: "sales"}, update, &policy.Write{}, policy.Allow},
+		{"taking back", policy.Allow, policy.Rule{When: `operation == "archive"`, Then: policy.Deny}, policy.Tool{Object: "deal", Operation: policy.Archive}, &policy.Write{}, policy.Deny},
 		{"a read has no amount", policy.Allow, policy.Rule{When: "confidence < 0.8", Then: policy.Deny}, policy.Tool{Object: "deal", Operation: policy.Read}, nil, policy.Allow},
 		{"a rule about reads", policy.Allow, policy.Rule{When: `operation == "read"`, Then: policy.Deny}, policy.Tool{Object: "deal", Operation: policy.Read}, nil, policy.Deny},
 		{"somebody else's host", policy.Allow, policy.Rule{When: "true", Then: policy.Deny, Host: "mara"}, update, &policy.Write{}, policy.Allow},
@@ -275,6 +384,7 @@ func TestCompileRefuses(t *testing.T) {
 		{policy.Rule{Name: "x", When: "fills", Then: policy.Allow}, "say that it loosens"},
 		{policy.Rule{Name: "x", When: "fills", Then: policy.Ask, Loosens: true}, "a rule that loosens allows"},
 		{policy.Rule{Name: "x", When: "fills", Then: policy.Allow, Loosens: true, Host: "h"}, "the strictest wins"},
+		{policy.Rule{Name: "x", When: "fills", Then: policy.Allow, Loosens: true, Team: "sales"}, "one host or team"},
 		{policy.Rule{Name: "x", When: "fills", Then: "maybe"}, "deny, ask or allow"},
 	} {
 		t.Run(fmt.Sprintf("%.40s", test.rule.When+test.want), func(t *testing.T) {
@@ -328,8 +438,9 @@ func TestCustomTools(t *testing.T) {
 		_, err := policy.CustomTools(object)
 		require.Error(t, err, object)
 	}
-	_, ok := policy.FindTool(policy.Tool{Object: "contact", Operation: policy.Archive})
-	require.False(t, ok)
+	require.Equal(t, "Update Car", policy.Tool{Object: "p4711_car", Operation: policy.Update}.Title())
+	_, ok := policy.FindTool(policy.Tool{Object: "p4711_car", Operation: policy.Archive})
+	require.False(t, ok, "only what Debrief makes by itself can be taken back")
 	for _, s := range []string{"0-3.update", "deals.update", "Deal.update"} {
 		parsed, err := policy.ParseTool(s)
 		require.NoError(t, err)

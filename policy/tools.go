@@ -80,6 +80,9 @@ func Tools() []ToolInfo {
 		add(o.name, Create, o.makes, o.write)
 		add(o.name, Update, o.change, o.write)
 	}
+	for _, o := range objects {
+		add(o.name, Archive, fmt.Sprintf("Take back a %s that Debrief made and nobody has touched since, when a meeting is undone.", o.name), o.write)
+	}
 	add("owner", Read, "Find the HubSpot user that a record or a task should belong to.", "crm.objects.owners.read")
 	return tools
 }
@@ -150,8 +153,11 @@ func Presets() []Preset {
 		if info.Tool.Operation == Read {
 			permission = Allow
 		}
-		recommended[info.Tool] = permission
 		handsOff[info.Tool] = Allow
+		if info.Tool.Operation == Archive {
+			permission, handsOff[info.Tool] = Ask, Ask
+		}
+		recommended[info.Tool] = permission
 	}
 	return []Preset{
 		{
@@ -172,7 +178,7 @@ func Presets() []Preset {
 		},
 		{
 			Name:        "hands-off",
-			Description: "Does everything, but asks before it replaces a value, changes an owner or closes a deal.",
+			Description: "Does everything, but asks before it replaces a value, changes an owner, closes a deal or takes a record back.",
 			Permissions: handsOff,
 			Rules: []Rule{
 				{Name: "replaces a value", When: "replaces", Then: Ask},
@@ -181,10 +187,4 @@ func Presets() []Preset {
 			},
 		},
 	}
-}
-
-// Without is the policy without the rules of that name.
-func (p Policy) Without(rule string) Policy {
-	p.Conditions = slices.DeleteFunc(slices.Clone(p.Conditions), func(c Condition) bool { return c.Name == rule })
-	return p
 }

@@ -22,20 +22,23 @@ type Write struct {
 	// ClosesDeal: the stage that a deal gets is a closed one; nil if not known.
 	// HubSpot's own closedwon and closedlost are known without it.
 	ClosesDeal *bool
-	// Amount is the deal's amount afterwards, in the account's company currency;
-	// nil if it can't be told.
-	Amount *float64
-	// Currency says whether the account has the amount's currency.
+	// Amount is the deal's amount afterwards, in the account's company currency, and
+	// AmountBefore what it is now; nil if it can't be told.
+	Amount, AmountBefore *float64
+	// Currency says what is known of the amount's currency. Where it is judged, what
+	// rules see of the property amount are Amount and AmountBefore.
 	Currency Currency
 }
 
 // Currency says whether an amount's currency is one of the account's.
 type Currency string
 
-// What is known of a currency. The zero value stands for "not judged".
+// What is known of a currency. The zero value stands for "not judged". Missing and
+// unknown ones ask, whatever rules there are.
 const (
 	CurrencyKnown   Currency = "known"
 	CurrencyUnknown Currency = "unknown"
+	CurrencyMissing Currency = "missing"
 )
 
 // Change is one property that would be written.

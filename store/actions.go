@@ -86,6 +86,8 @@ type ActionContent struct {
 	Associations []AssociationRef `json:"associations,omitempty"`
 	// Evidence is what was said that supports it.
 	Evidence []meeting.Evidence `json:"evidence,omitempty"`
+	// Confidence of who proposed it, from 0 to 1; nil if nobody said.
+	Confidence *float64 `json:"confidence,omitempty"`
 	// Doubt is why a human has to be asked even where the tool is allowed:
 	// "two contacts match". Empty when there is none.
 	Doubt string `json:"doubt,omitempty"`
@@ -101,6 +103,8 @@ type ActionContent struct {
 	// Changed names the properties that differ from what was asked before, when
 	// a later event amended an open question.
 	Changed []string `json:"changed,omitempty"`
+	// Undoes are the actions whose effect this one takes back, of an undo.
+	Undoes []uuid.UUID `json:"undoes,omitempty"`
 }
 
 // Candidate is a record that could be meant, and why.

@@ -83,7 +83,7 @@ func TestWhoMayAnswer(t *testing.T) {
 		OrganizationID: foreign.ID, Name: "Tom", Role: store.RoleAdmin, Identities: []store.Identity{{Kind: store.IdentityEmail, Value: "tom@elsewhere.example"}},
 	}, store.Operator)
 	require.NoError(t, err)
-	require.ErrorIs(t, answer("stranger", stranger), store.ErrNotFound)
+	refused(t, answer("stranger", stranger), "no such question")
 	for _, key := range []string{"viewer", "nobody", "elsewhere", "left", "stranger"} {
 		require.Equal(t, store.ActionAsking, b.action(key).State, key)
 	}

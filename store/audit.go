@@ -91,6 +91,8 @@ type AuditEntry struct {
 
 	// Properties are the names of what was written or read.
 	Properties []string `json:"properties,omitempty"`
+	// HasValues: what was written stands sealed beside the row.
+	HasValues bool `json:"has_values,omitempty"`
 	// Values are what was written, by property name: only on the way in.
 	Values map[string]string `json:"-"`
 	// DataKeyID is whose key seals the values; the organization's if nil.
@@ -205,9 +207,14 @@ func endCall(ctx context.Context, q querier, id int64, r CallResult) error {
 
 // AuditFilter selects rows of the trail. Zero fields select all.
 type AuditFilter struct {
+	ID       int64
 	OriginID uuid.UUID
 	ActionID uuid.UUID
 	Kind     AuditKind
+	// PersonID selects what a person did or what was done for them.
+	PersonID uuid.UUID
+	Tool     policy.Tool
+	RecordID string
 	// Before pages back: rows with a smaller ID only.
 	Before int64
 	// Limit bounds the page; 0 means 100, at most 1,000.
@@ -219,17 +226,27 @@ func (s *Store) AuditTrail(ctx context.Context, organizationID uuid.UUID, f Audi
 	if f.Limit <= 0 {
 		f.Limit = 100
 	}
+	tool := ""
+	if f.Tool != (policy.Tool{}) {
+		tool = f.Tool.Canonical().String()
+	}
 	rows, err := s.pool.Query(ctx, `
 		select * from (
 		  select id, organization_id, at, kind, actor, actor_person_id, on_behalf_of, origin_kind, origin_id, round, action_id,
-		         approval_id, tool, connection_id, record_id, properties, reason, outcome, status, category, correlation_id, completed_at
+		         approval_id, tool, connection_id, record_id, properties, reason, outcome, status, category, correlation_id, completed_at,
+		         exists (select from audit_details d where d.audit_id = audit.id and d.sealed is not null) as has_values
 		  from audit
 		  where organization_id = $1
 		    and ($2::uuid is null or origin_id = $2) and ($3::uuid is null or action_id = $3)
 		    and ($4 = '' or kind = $4) and ($5::bigint = 0 or id < $5)
+		    and ($7::bigint = 0 or id = $7) and ($8 = '' or tool = $8) and ($9 = '' or record_id = $9)
+		    -- Somebody who turned out to be another one is meant, too.
+		    and ($10::uuid is null or actor_person_id = $10 or on_behalf_of = $10::text or exists (
+		      select from people m where m.organization_id = $1 and m.merged_into = $10 and (m.id = actor_person_id or m.id::text = on_behalf_of)))
 		  order by id desc limit $6) newest
 		order by id`,
-		organizationID, nullID(f.OriginID), nullID(f.ActionID), string(f.Kind), f.Before, min(f.Limit, 1000))
+		organizationID, nullID(f.OriginID), nullID(f.ActionID), string(f.Kind), f.Before, min(f.Limit, 1000),
+		f.ID, tool, f.RecordID, nullID(f.PersonID))
 	if err != nil {
 		return nil, fmt.Errorf("reading the audit trail: %w", err)
 	}
@@ -239,7 +256,7 @@ func (s *Store) AuditTrail(ctx context.Context, organizationID uuid.UUID, f Audi
 		var originID *uuid.UUID
 		err := row.Scan(&e.ID, &e.OrganizationID, &e.At, &e.Kind, &e.Actor.Name, &e.Actor.PersonID, &e.OnBehalfOf, &e.Origin.Kind,
 			&originID, &e.Round, &e.ActionID, &e.ApprovalID, &tool, &e.ConnectionID, &e.RecordID, &e.Properties, &e.Reason,
-			&e.Outcome, &e.Status, &e.Category, &e.CorrelationID, &e.CompletedAt)
+			&e.Outcome, &e.Status, &e.Category, &e.CorrelationID, &e.CompletedAt, &e.HasValues)
 		if originID != nil {
 			e.Origin.ID = *originID
 		}

@@ -42,7 +42,9 @@ type Delivery struct {
 	State          DeliveryState     `json:"state"`
 	Reason         string            `json:"reason,omitempty"`
 	Attempts       int               `json:"attempts"`
-	UnderstoodAt   *time.Time        `json:"understood_at,omitempty"`
+	// Duplicates is how often it came again.
+	Duplicates   int        `json:"duplicates"`
+	UnderstoodAt *time.Time `json:"understood_at,omitempty"`
 	// MeetingIDs are the meetings that it told of.
 	MeetingIDs []uuid.UUID `json:"meeting_ids,omitempty"`
 }
@@ -63,7 +65,7 @@ type NewDelivery struct {
 // keptHeaders are the only ones that are stored: what tells deliveries apart and
 // helps to understand them. Signatures, authorization and cookies never are.
 var keptHeaders = []string{
-	"Content-Type", "Content-Encoding", "User-Agent", "Webhook-Id", "Webhook-Timestamp",
+	"Content-Type", "Content-Encoding", "User-Agent", "Webhook-Id", "Webhook-Timestamp", "Svix-Id", "Svix-Timestamp",
 	"X-Zm-Request-Timestamp", "X-Zm-Request-Id", "X-Zm-Trackingid",
 }
 
@@ -121,17 +123,19 @@ func (s *Store) InsertDelivery(ctx context.Context, n NewDelivery) (id uuid.UUID
 	if err != nil {
 		return uuid.Nil, false, fmt.Errorf("encoding the headers of a delivery: %w", err)
 	}
-	tag, err := s.pool.Exec(ctx, `
+	// xmax is set on a row that was there before: it is only counted.
+	err = s.pool.QueryRow(ctx, `
 		insert into deliveries (id, source_id, organization_id, dedupe_key, body_mac, received_at, headers, size_bytes,
 		                        body_key, wrapped_by, sealed_body, state, reason)
 		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-		on conflict (source_id, dedupe_key, body_mac) do nothing`,
+		on conflict (source_id, dedupe_key, body_mac) do update set duplicates = deliveries.duplicates + 1
+		returning xmax = 0`,
 		id, n.Source.ID, n.Source.OrganizationID, n.DedupeKey, sourceKey.MAC(n.Body), n.ReceivedAt, headers, len(n.Body),
-		wrapped, wrappedBy, sealed, string(n.State), n.Reason)
+		wrapped, wrappedBy, sealed, string(n.State), n.Reason).Scan(&inserted)
 	if err != nil {
 		return uuid.Nil, false, fmt.Errorf("storing a delivery: %w", err)
 	}
-	if tag.RowsAffected() == 0 {
+	if !inserted {
 		return uuid.Nil, false, nil
 	}
 	return id, true, nil
@@ -139,14 +143,14 @@ func (s *Store) InsertDelivery(ctx context.Context, n NewDelivery) (id uuid.UUID
 
 // deliveryColumns of deliveries d joined with sources s.
 const deliveryColumns = `d.id, d.source_id, s.platform, d.organization_id, d.dedupe_key, d.received_at, d.headers, d.size_bytes,
-	d.sealed_body is not null, d.state, d.reason, d.attempts, d.understood_at`
+	d.sealed_body is not null, d.state, d.reason, d.attempts, d.duplicates, d.understood_at`
 
 func scanDelivery(row pgx.Row, more ...any) (Delivery, error) {
 	var d Delivery
 	var headers []byte
 	to := append([]any{
 		&d.ID, &d.SourceID, &d.Platform, &d.OrganizationID, &d.DedupeKey, &d.ReceivedAt, &headers, &d.Size,
-		&d.HasBody, &d.State, &d.Reason, &d.Attempts, &d.UnderstoodAt,
+		&d.HasBody, &d.State, &d.Reason, &d.Attempts, &d.Duplicates, &d.UnderstoodAt,
 	}, more...)
 	if err := row.Scan(to...); err != nil {
 		return Delivery{}, notFound(err, "reading a delivery")

@@ -27,6 +27,7 @@ const (
 	NextWrite  Next = "write"  // Look.Ready can be written
 	NextAnswer Next = "answer" // people have to answer Look.Pending
 	NextPause  Next = "pause"  // its connection has to come back, or to be given a scope
+	NextUndo   Next = "undo"   // somebody wants undone what was written
 	NextDone   Next = "done"   // nothing is left
 )
 
@@ -89,14 +90,15 @@ func (s *Store) LookAt(ctx context.Context, organizationID, meetingID uuid.UUID)
 
 // followUp is the row, locked, with what it is judged by.
 type followUp struct {
-	organizationID, meetingID uuid.UUID
-	state                     string
-	round                     int
-	plannedVersion            int64
-	answers, plannedAnswers   int64
-	connectionID              *uuid.UUID
-	pausedSince               *time.Time
-	pausedFor                 string
+	organizationID, meetingID  uuid.UUID
+	state                      string
+	round                      int
+	plannedVersion             int64
+	answers, plannedAnswers    int64
+	connectionID               *uuid.UUID
+	pausedSince                *time.Time
+	pausedFor                  string
+	undoRequested, undoPlanned int
 	// connection is that of connectionID, if there is one.
 	connection *Connection
 
@@ -108,6 +110,9 @@ type followUp struct {
 	dataKeyID   *uuid.UUID
 	settings    Settings
 	now         time.Time
+
+	// facts are read by [Store.factsOf].
+	facts *judge
 }
 
 // over says that the meeting turned out to be another one, or was erased: there
@@ -127,9 +132,9 @@ func (s *Store) lockFollowUp(ctx context.Context, tx pgx.Tx, organizationID, mee
 	}
 	f := &followUp{organizationID: organizationID, meetingID: meetingID}
 	err := tx.QueryRow(ctx, `
-		select state, round, planned_version, answers, planned_answers, connection_id, paused_since, paused_for
+		select state, round, planned_version, answers, planned_answers, connection_id, paused_since, paused_for, undo_requested, undo_planned
 		from follow_ups where organization_id = $1 and meeting_id = $2 for update`, organizationID, meetingID).Scan(
-		&f.state, &f.round, &f.plannedVersion, &f.answers, &f.plannedAnswers, &f.connectionID, &f.pausedSince, &f.pausedFor)
+		&f.state, &f.round, &f.plannedVersion, &f.answers, &f.plannedAnswers, &f.connectionID, &f.pausedSince, &f.pausedFor, &f.undoRequested, &f.undoPlanned)
 	if err := notFound(err, "locking the follow-up"); err != nil {
 		return nil, err
 	}
@@ -154,7 +159,7 @@ func (s *Store) lockFollowUp(ctx context.Context, tx pgx.Tx, organizationID, mee
 }
 
 // readConnection reads the connection that the follow-up goes through.
-func (s *Store) readConnection(ctx context.Context, tx pgx.Tx, f *followUp) error {
+func (s *Store) readConnection(ctx context.Context, tx querier, f *followUp) error {
 	f.connection = nil
 	if f.connectionID == nil {
 		return nil
@@ -202,7 +207,13 @@ func (s *Store) lookAt(ctx context.Context, tx pgx.Tx, organizationID, meetingID
 		look.Next = NextPause
 		return look, err
 	}
-	if f.version > f.plannedVersion {
+	if f.undoNext(actions) {
+		look.Next = NextUndo
+		return look, nil
+	}
+	// What may be read is what is planned with.
+	planning := !f.undoPending() && !slices.ContainsFunc(actions, func(a Action) bool { return a.reads() && a.State == ActionAsking })
+	if f.version > f.plannedVersion && planning {
 		if until := f.gatherUntil(); f.now.Before(until) {
 			look.Next, look.Until = NextGather, until.UTC()
 			return look, nil
@@ -210,7 +221,7 @@ func (s *Store) lookAt(ctx context.Context, tx pgx.Tx, organizationID, meetingID
 		look.Next = NextPlan
 		return look, nil
 	}
-	if f.answers > f.plannedAnswers {
+	if f.answers > f.plannedAnswers && planning {
 		look.Next = NextPlan
 		return look, nil
 	}
@@ -220,6 +231,9 @@ func (s *Store) lookAt(ctx context.Context, tx pgx.Tx, organizationID, meetingID
 	}
 	blocked := false
 	for _, a := range actions {
+		if a.reads() {
+			continue // nothing to write
+		}
 		if a.State == ActionReady && f.blocked(a.Tool) != "" {
 			blocked = true
 			continue
@@ -480,6 +494,9 @@ func (s *Store) changeConnection(ctx context.Context, tx pgx.Tx, f *followUp, be
 			return err
 		}
 		for _, a := range open {
+			if a.reads() {
+				continue // asked about this account already
+			}
 			if err := s.settle(ctx, tx, f, a, ActionWithdrawn, "another HubSpot account was chosen"); err != nil {
 				return err
 			}
@@ -529,6 +546,9 @@ func (s *Store) saveDrafts(ctx context.Context, tx pgx.Tx, f *followUp, key *vau
 			return fmt.Errorf("the plan names %s twice", d.Key)
 		}
 		wanted[d.Key] = true
+		if f.undoRequested > 0 && d.Content.Doubt == "" {
+			d.Content.Doubt = AfterUndo
+		}
 		// A link to what will not happen is left out here as reconcile would
 		// leave it out: the question stays the same over rounds.
 		d.Content.Associations = slices.DeleteFunc(slices.Clone(d.Content.Associations), func(r AssociationRef) bool {
@@ -568,6 +588,9 @@ func (s *Store) saveDrafts(ctx context.Context, tx pgx.Tx, f *followUp, key *vau
 		}
 	}
 	for _, a := range existing {
+		if a.Origin.Kind == OriginUndo || a.reads() {
+			continue // no plan of the meeting's
+		}
 		if wanted[a.Key] || (a.State != ActionAsking && a.State != ActionReady) {
 			continue
 		}
@@ -615,8 +638,11 @@ func (s *Store) amend(ctx context.Context, tx pgx.Tx, f *followUp, key *vault.Da
 			return nil
 		}
 	}
-	wasAsked := a.State == ActionAsking
+	wasAsked, sameRecord := a.State == ActionAsking, a.TargetID == d.TargetID
 	changed := changedProperties(a.Content.Properties, d.Content.Properties)
+	if wasAsked && sameRecord {
+		d.Content.Earlier = earlierValues(a.Content, d.Content.Before)
+	}
 	a.Content, a.TargetID, a.DependsOn, a.Position, a.Round = d.Content, d.TargetID, dependsOn, position, f.round
 	if wasAsked {
 		a.Content.Changed = changed
@@ -708,7 +734,8 @@ func (s *Store) permit(ctx context.Context, tx pgx.Tx, f *followUp, a *Action, j
 	case policy.Allow:
 		a.State, a.Reason = ActionReady, "allowed"
 	case policy.Ask:
-		return s.ask(ctx, tx, a, "permission", why, f.settings.ApprovalTTL.Or(defaultTTL))
+		_, err := s.ask(ctx, tx, f, a, kindPermission, why)
+		return err
 	default:
 		a.State, a.Reason = ActionDenied, judge.denial(*a, decision)
 	}
@@ -731,6 +758,9 @@ func (s *Store) reconcile(ctx context.Context, tx pgx.Tx, f *followUp) ([]Action
 	if err := s.expireQuestions(ctx, tx, f); err != nil {
 		return nil, err
 	}
+	if err := s.remind(ctx, tx, f); err != nil {
+		return nil, err
+	}
 	actions, err := s.queryActions(ctx, tx, `where a.origin_id = $1 order by a.position, a.id for update`, f.meetingID)
 	if err != nil {
 		return nil, err
@@ -747,8 +777,15 @@ func (s *Store) reconcile(ctx context.Context, tx pgx.Tx, f *followUp) ([]Action
 		if a.State != ActionAsking {
 			continue
 		}
-		decision := judge.action(*a, nil)
+		decision := judge.question(*a, nil)
 		if decision.Permission != policy.Deny {
+			continue
+		}
+		if a.reads() {
+			if err := s.settle(ctx, tx, f, *a, ActionWithdrawn, decision.Reason); err != nil {
+				return nil, err
+			}
+			a.State, a.Reason = ActionWithdrawn, decision.Reason
 			continue
 		}
 		reason := fmt.Sprintf("%s was switched to deny", a.Tool.Title())
@@ -912,12 +949,25 @@ type Report struct {
 	Decisions map[ApprovalState]int `json:"decisions"`
 	// Allowed counts the actions that were written without asking.
 	Allowed int `json:"allowed"`
+	// Undo counts what became of the actions that undo others; they are not
+	// among Actions.
+	Undo map[ActionState]int `json:"undo,omitempty"`
 }
 
 func reportOf(ctx context.Context, q querier, meetingID uuid.UUID) (Report, error) {
 	r := Report{Actions: map[ActionState]int{}, Decisions: map[ApprovalState]int{}}
-	err := eachCount(ctx, q, `select state, count(*) from actions where origin_id = $1 group by state`, meetingID,
+	err := eachCount(ctx, q, `select state, count(*) from actions where origin_id = $1 and origin_kind <> 'undo' group by state`, meetingID,
 		func(state string, n int) { r.Actions[ActionState(state)] = n })
+	if err != nil {
+		return Report{}, err
+	}
+	err = eachCount(ctx, q, `select state, count(*) from actions where origin_id = $1 and origin_kind = 'undo' group by state`, meetingID,
+		func(state string, n int) {
+			if r.Undo == nil {
+				r.Undo = map[ActionState]int{}
+			}
+			r.Undo[ActionState(state)] = n
+		})
 	if err != nil {
 		return Report{}, err
 	}
@@ -927,7 +977,7 @@ func reportOf(ctx context.Context, q querier, meetingID uuid.UUID) (Report, erro
 		return Report{}, err
 	}
 	err = q.QueryRow(ctx, `
-		select count(*) from actions a where a.origin_id = $1 and a.state = 'written'
+		select count(*) from actions a where a.origin_id = $1 and a.origin_kind <> 'undo' and a.state = 'written'
 		and not exists (select from approvals p where p.action_id = a.id and p.state in ('approved', 'edited'))`, meetingID).Scan(&r.Allowed)
 	if err != nil {
 		return Report{}, fmt.Errorf("counting what was allowed: %w", err)

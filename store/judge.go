@@ -24,6 +24,7 @@ import (
 type judge struct {
 	policy policy.Policy
 	host   string
+	team   string
 	source string
 	// attended are the addresses of who was there, and the domains of those
 	// who don't belong to the organization.
@@ -42,6 +43,13 @@ type crmFacts struct {
 	Tickets         []crmRecord        `json:"tickets"`
 	DealPipelines   []hubspot.Pipeline `json:"deal_pipelines"`
 	TicketPipelines []hubspot.Pipeline `json:"ticket_pipelines"`
+	// Properties are the account's own definitions, by object type.
+	Properties map[string][]struct {
+		Name string      `json:"name"`
+		Type policy.Type `json:"type"`
+	} `json:"properties"`
+	// ExchangeRates are what one unit of a currency is worth in the company's.
+	ExchangeRates map[string]float64 `json:"exchange_rates"`
 }
 
 type crmRecord struct {
@@ -53,36 +61,38 @@ type crmRecord struct {
 	} `json:"links"`
 }
 
-// judgeOf makes the judge of one origin's actions. Where nothing but permissions
-// was said, it reads nothing else.
+// judgeOf makes the judge of one origin's actions.
 func (s *Store) judgeOf(ctx context.Context, q querier, organizationID uuid.UUID, origin Origin) (*judge, error) {
 	p, err := policyOf(ctx, q, organizationID)
 	if err != nil {
 		return nil, err
 	}
+	return s.judgeBy(ctx, q, p, organizationID, origin)
+}
+
+// judgeBy makes the judge who judges by a policy of one's own.
+func (s *Store) judgeBy(ctx context.Context, q querier, p policy.Policy, organizationID uuid.UUID, origin Origin) (*judge, error) {
 	j := &judge{policy: p}
-	if len(p.Hosts)+len(p.Conditions) == 0 {
-		return j, nil
-	}
 	return j, s.readFacts(ctx, q, j, organizationID, origin)
 }
 
 // readFacts reads what a judge can know of one meeting. What was erased stays
 // unknown: that makes the rules ask that need it.
 func (s *Store) readFacts(ctx context.Context, q querier, j *judge, organizationID uuid.UUID, origin Origin) error {
-	if origin.Kind != "meeting" {
+	if !origin.ofMeeting() {
 		return nil
 	}
 	var keyID *uuid.UUID
 	var sealedMeeting, sealedResolution []byte
 	var domains []string
 	err := q.QueryRow(ctx, `
-		select coalesce(m.host_person_id::text, ''), m.data_key_id, m.sealed, f.sealed_resolution, o.domains, coalesce(c.currencies, '{}')
+		select coalesce(h.id::text, ''), coalesce(h.team, ''), m.data_key_id, m.sealed, f.sealed_resolution, o.domains, coalesce(c.currencies, '{}')
 		from meetings m join organizations o on o.id = m.organization_id
+		left join people h on h.id = m.host_person_id
 		left join follow_ups f on f.meeting_id = m.id
 		left join connections c on c.id = f.connection_id
 		where m.organization_id = $1 and m.id = $2`, organizationID, origin.ID).
-		Scan(&j.host, &keyID, &sealedMeeting, &sealedResolution, &domains, &j.currencies)
+		Scan(&j.host, &j.team, &keyID, &sealedMeeting, &sealedResolution, &domains, &j.currencies)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil
 	}
@@ -135,7 +145,7 @@ func (j *judge) meeting(m meeting.Meeting, own []string) {
 
 // tool decides about a tool whatever would be written with it.
 func (j *judge) tool(tool policy.Tool) policy.Decision {
-	return j.policy.Decide(policy.Request{Tool: tool, Host: j.host})
+	return j.policy.Decide(policy.Request{Tool: tool, Host: j.host, Team: j.team})
 }
 
 // action decides about an action with its values, as far as they were edited
@@ -172,26 +182,26 @@ func (j *judge) denial(a Action, d policy.Decision) string {
 	switch would := j.policy.Without(policy.ShadowRule).Decide(j.request(a, nil)); would.Permission {
 	case policy.Allow:
 		if a.Content.Doubt == "" {
-			return "in shadow: it would have been written without asking"
+			return inShadow + "it would have been written without asking"
 		}
-		return "in shadow: it would have been asked about, since it is in doubt"
+		return inShadow + "it would have been asked about, since it is in doubt"
 	case policy.Ask:
-		return "in shadow: it would have been asked about, since " + would.Reason
+		return inShadow + "it would have been asked about, since " + would.Reason
 	default:
 		return would.Reason
 	}
 }
 
 func (j *judge) request(a Action, edit map[string]string) policy.Request {
-	r := policy.Request{Tool: a.Tool, Host: j.host, Write: &policy.Write{
-		Source: j.source, TargetOfAttendee: j.ofAttendee(a, edit), ClosesDeal: j.closes(a, edit),
+	r := policy.Request{Tool: a.Tool, Host: j.host, Team: j.team, Write: &policy.Write{
+		Source: j.source, Confidence: a.Content.Confidence, TargetOfAttendee: j.ofAttendee(a, edit), ClosesDeal: j.closes(a, edit),
 	}}
 	properties := edited(a, edit)
 	for _, name := range slices.Sorted(maps.Keys(properties)) {
 		if strings.HasPrefix(name, QuestionPrefix) {
 			continue // asks the approver, and is never written
 		}
-		c := policy.Change{Property: name, New: properties[name]}
+		c := policy.Change{Property: name, New: properties[name], Type: j.typeOf(a.Tool.Object, name)}
 		if old, ok := a.Content.Before[name]; ok {
 			c.Old = &old
 		}
@@ -210,34 +220,73 @@ func edited(a Action, edit map[string]string) map[string]string {
 	return properties
 }
 
-// money says what a deal's amount will be in the company's currency. One without
-// a currency can't be told, and neither can one in another currency, since
-// HubSpot's exchange rates are not known here.
+// typeOf is the type that the account gives a property; empty if it is not known.
+func (j *judge) typeOf(object, property string) policy.Type {
+	for _, p := range j.known.Properties[object] {
+		if p.Name == property {
+			return p.Type
+		}
+	}
+	return ""
+}
+
+// money says what a deal's amount is and will be in the company's currency, and
+// what is known of its currency. Nothing is judged where nobody knows which
+// currencies the account has.
 func (j *judge) money(w *policy.Write, a Action, properties map[string]string) {
+	if a.Tool.Object != "deal" || len(j.currencies) == 0 {
+		return
+	}
+	before := func(name string) string {
+		if v, ok := a.Content.Before[name]; ok || a.Tool.Operation == policy.Create {
+			return strings.TrimSpace(v)
+		}
+		if r := j.record("deal", a.TargetID); r != nil {
+			return strings.TrimSpace(r.Properties[name])
+		}
+		return ""
+	}
 	after := func(name string) string {
 		if v, ok := properties[name]; ok {
 			return strings.TrimSpace(v)
 		}
-		return strings.TrimSpace(a.Content.Before[name])
+		return before(name)
 	}
 	currency := after("deal_currency_code")
-	if a.Tool.Object != "deal" || len(j.currencies) == 0 || currency == "" {
+	_, writes := properties["amount"]
+	switch {
+	case slices.ContainsFunc(j.currencies, func(c string) bool { return strings.EqualFold(c, currency) }):
+		w.Currency = policy.CurrencyKnown
+	case currency != "":
+		w.Currency = policy.CurrencyUnknown
+	case writes && after("amount") != "":
+		w.Currency = policy.CurrencyMissing
+	default:
 		return
 	}
-	w.Currency = policy.CurrencyKnown
-	if !slices.ContainsFunc(j.currencies, func(c string) bool { return strings.EqualFold(c, currency) }) {
-		w.Currency = policy.CurrencyUnknown
+	w.Amount, w.AmountBefore = j.worth(after("amount"), currency), j.worth(before("amount"), before("deal_currency_code"))
+}
+
+// worth is an amount in the company's currency; nil if it can't be told. The
+// account's own exchange rates are those that were read for the plan.
+func (j *judge) worth(amount, currency string) *float64 {
+	currency = strings.ToUpper(currency)
+	money, err := hubspot.ParseMoney(amount, currency)
+	if err != nil {
+		return nil
+	}
+	n, err := strconv.ParseFloat(money.Amount, 64)
+	if err != nil {
+		return nil
 	}
 	if !strings.EqualFold(currency, j.currencies[0]) {
-		return
+		rate, ok := j.known.ExchangeRates[currency]
+		if !ok || rate <= 0 {
+			return nil
+		}
+		n *= rate
 	}
-	money, err := hubspot.ParseMoney(after("amount"), strings.ToUpper(currency))
-	if err != nil {
-		return
-	}
-	if amount, err := strconv.ParseFloat(money.Amount, 64); err == nil {
-		w.Amount = &amount
-	}
+	return &n
 }
 
 // closes says whether the stage that a deal gets is a closed one; nil if the

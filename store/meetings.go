@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -31,6 +32,8 @@ type Meeting struct {
 	FirstWordAt *time.Time `json:"first_word_at,omitempty"`
 	// MergedInto is the meeting that this one turned out to be.
 	MergedInto *uuid.UUID `json:"merged_into,omitempty"`
+	// Excluded is the rule by which its content is not kept; empty otherwise.
+	Excluded meeting.Exclusion `json:"excluded,omitempty"`
 	// ErasedAt is when its words were erased: Content is empty then.
 	ErasedAt  *time.Time      `json:"erased_at,omitempty"`
 	CreatedAt time.Time       `json:"created_at"`
@@ -100,6 +103,8 @@ type understanding struct {
 	tx             pgx.Tx
 	organizationID uuid.UUID
 	organizationK  *vault.DataKey
+	domains        []string
+	exclusions     meeting.Exclusions
 	deliveryID     uuid.UUID
 	sourceID       uuid.UUID
 	receivedAt     time.Time
@@ -116,6 +121,7 @@ type lockedMeeting struct {
 	contentMAC []byte
 	erasedAt   *time.Time
 	mergedInto *uuid.UUID
+	excluded   meeting.Exclusion
 }
 
 // olderThan is a total order: the older one is the one that stays.
@@ -138,11 +144,12 @@ func (u *understanding) run(ctx context.Context, events []meeting.Event) error {
 	if state != DeliveryReceived {
 		return nil // another process was faster
 	}
-	var keyID uuid.UUID
-	err = u.tx.QueryRow(ctx, `select data_key_id from organizations where id = $1`, u.organizationID).Scan(&keyID)
-	if err := notFound(err, "reading the organization"); err != nil {
+	organization, err := scanOrganization(u.tx.QueryRow(ctx, selectOrganization+` where id = $1`, u.organizationID), "reading the organization")
+	if err != nil {
 		return err
 	}
+	keyID := organization.dataKeyID
+	u.domains, u.exclusions = organization.Domains, organization.Settings.Exclusions
 	if u.organizationK, err = u.dataKey(ctx, u.tx, &keyID); err != nil {
 		return err
 	}
@@ -183,9 +190,11 @@ func (u *understanding) names(e meeting.Event) []name {
 			n.kind += ":" + hex.EncodeToString(u.organizationK.MAC([]byte(k.Scope))[:8])
 		}
 		if !k.Alone() {
-			// Two ranges overlap exactly if their middles are at most the
-			// tolerance apart: the same relation as the exclusion constraint's.
-			from, to := k.Start.Add(-k.Tolerance/2), k.Start.Add(k.Tolerance/2)
+			// Two ranges overlap exactly if their middles are less than the tolerance
+			// apart: the same relation as the exclusion constraint's. Not at it: slots
+			// of a quarter of an hour follow each other in one room all day.
+			reach := (k.Tolerance - time.Second) / 2
+			from, to := k.Start.Add(-reach), k.Start.Add(reach)
 			n.from, n.to = &from, &to
 		}
 		names = append(names, n)
@@ -302,7 +311,7 @@ func (u *understanding) told(ctx context.Context, dedupeKey string, mac []byte) 
 // they lead to several, those become one if they may; otherwise the event goes
 // to the one that it names most surely, and the rest is noted.
 func (u *understanding) find(ctx context.Context, names []name, revised []uuid.UUID) (*lockedMeeting, error) {
-	byName, sure, err := u.candidates(ctx, names)
+	byName, sure, away, err := u.candidates(ctx, names)
 	if err != nil {
 		return nil, err
 	}
@@ -317,7 +326,13 @@ func (u *understanding) find(ctx context.Context, names []name, revised []uuid.U
 	slices.SortFunc(found, func(a, b *lockedMeeting) int {
 		aSure, bSure := slices.Contains(sure, a.id), slices.Contains(sure, b.id)
 		switch {
-		case aSure != bSure && aSure, aSure == bSure && a.olderThan(b):
+		case aSure != bSure && aSure:
+			return -1
+		case aSure != bSure:
+			return 1
+		case !aSure && away[a.id] != away[b.id]:
+			return cmp.Compare(away[a.id], away[b.id]) // of two in one room, the nearer
+		case a.olderThan(b):
 			return -1
 		default:
 			return 1
@@ -347,14 +362,16 @@ func (u *understanding) find(ctx context.Context, names []name, revised []uuid.U
 
 // candidates are the meetings that hold one of the names; sure are those named
 // by a key that stands alone. A meeting that the same platform knows by another
-// instance ID is none: same room, other occurrence.
-func (u *understanding) candidates(ctx context.Context, names []name) (byName, sure []uuid.UUID, err error) {
+// instance ID is none: same room, other occurrence. away is how many seconds lie
+// between the starts.
+func (u *understanding) candidates(ctx context.Context, names []name) (byName, sure []uuid.UUID, away map[uuid.UUID]float64, err error) {
 	kinds, macs, from, to := columns(names)
 	rows, err := u.tx.Query(ctx, `
 		with wanted as (
 		  select * from unnest($2::text[], $3::bytea[], $4::timestamptz[], $5::timestamptz[]) as w (kind, mac, lo, hi)
 		)
-		select k.meeting_id, bool_or(w.lo is null)
+		select k.meeting_id, bool_or(w.lo is null),
+		  coalesce(min(abs(extract(epoch from lower(k.valid_during) + (upper(k.valid_during) - lower(k.valid_during)) / 2 - w.lo - (w.hi - w.lo) / 2))), 0)::float8
 		from wanted w
 		join meeting_keys k on k.organization_id = $1 and k.kind = w.kind and k.value_mac = w.mac
 		  and case when w.lo is null then k.valid_during is null else k.valid_during && tstzrange(w.lo, w.hi, '[]') end
@@ -364,21 +381,24 @@ func (u *understanding) candidates(ctx context.Context, names []name) (byName, s
 		  where other.meeting_id = k.meeting_id and other.kind like 'instance:%')`,
 		u.organizationID, kinds, macs, from, to)
 	if err != nil {
-		return nil, nil, fmt.Errorf("looking for the meeting: %w", err)
+		return nil, nil, nil, fmt.Errorf("looking for the meeting: %w", err)
 	}
 	var id uuid.UUID
 	var alone bool
-	_, err = pgx.ForEachRow(rows, []any{&id, &alone}, func() error {
+	var seconds float64
+	away = map[uuid.UUID]float64{}
+	_, err = pgx.ForEachRow(rows, []any{&id, &alone, &seconds}, func() error {
 		byName = append(byName, id)
+		away[id] = seconds
 		if alone {
 			sure = append(sure, id)
 		}
 		return nil
 	})
 	if err != nil {
-		return nil, nil, fmt.Errorf("looking for the meeting: %w", err)
+		return nil, nil, nil, fmt.Errorf("looking for the meeting: %w", err)
 	}
-	return byName, sure, nil
+	return byName, sure, away, nil
 }
 
 func columns(names []name) (kinds []string, macs [][]byte, from, to []*time.Time) {
@@ -406,14 +426,14 @@ func (u *understanding) lock(ctx context.Context, ids []uuid.UUID) ([]*lockedMee
 	}
 	// "No key update" lets others refer to the meeting meanwhile, as follow-ups do.
 	rows, err := u.tx.Query(ctx, `
-		select id, created_at, data_key_id, content_mac, erased_at, merged_into
+		select id, created_at, data_key_id, content_mac, erased_at, merged_into, excluded
 		from meetings where organization_id = $1 and id = any($2) order by id for no key update`, u.organizationID, missing)
 	if err != nil {
 		return nil, fmt.Errorf("locking the meeting: %w", err)
 	}
 	locked, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (*lockedMeeting, error) {
 		m := &lockedMeeting{}
-		err := row.Scan(&m.id, &m.createdAt, &m.dataKeyID, &m.contentMAC, &m.erasedAt, &m.mergedInto)
+		err := row.Scan(&m.id, &m.createdAt, &m.dataKeyID, &m.contentMAC, &m.erasedAt, &m.mergedInto, &m.excluded)
 		return m, err
 	})
 	if err != nil {
@@ -474,20 +494,37 @@ func (u *understanding) claimNear(ctx context.Context, m *lockedMeeting, n name)
 		return err
 	}
 	from, to := *n.from, *n.to
-	covered, taken := false, false
+	middle := from.Add(to.Sub(from) / 2)
+	type window struct{ lower, upper time.Time }
+	var ours, others []window
 	var holder uuid.UUID
-	var lower, upper time.Time
-	_, err = pgx.ForEachRow(rows, []any{&holder, &lower, &upper}, func() error {
-		taken = taken || holder != m.id
-		covered = covered || (!lower.After(*n.from) && !upper.Before(*n.to))
-		if lower.Before(from) {
-			from = lower
-		}
-		if upper.After(to) {
-			to = upper
+	var w window
+	_, err = pgx.ForEachRow(rows, []any{&holder, &w.lower, &w.upper}, func() error {
+		if holder == m.id {
+			ours = append(ours, w)
+		} else {
+			others = append(others, w)
 		}
 		return nil
 	})
+	// Of two that follow each other closely in one room, each has the time around
+	// its own start.
+	taken := false
+	for _, w := range others {
+		switch {
+		case w.upper.Before(middle):
+			from = later(from, w.upper.Add(time.Microsecond))
+		case w.lower.After(middle):
+			to = earliest(to, w.lower.Add(-time.Microsecond))
+		default:
+			taken = true
+		}
+	}
+	covered := false
+	for _, w := range ours {
+		covered = covered || (!w.lower.After(from) && !w.upper.Before(to))
+		from, to = earliest(from, w.lower), later(to, w.upper)
+	}
 	if err != nil || taken || covered {
 		return err
 	}
@@ -501,6 +538,13 @@ func (u *understanding) claimNear(ctx context.Context, m *lockedMeeting, n name)
 		insert into meeting_keys (organization_id, kind, value_mac, valid_during, meeting_id)
 		values ($1, $2, $3, tstzrange($4, $5, '[]'), $6)`, u.organizationID, n.kind, n.mac, from, to, m.id)
 	return err
+}
+
+func earliest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 // mayMerge says whether two meetings may become one: nothing was erased, no
@@ -572,6 +616,7 @@ func (u *understanding) merge(ctx context.Context, older, younger *lockedMeeting
 		{`update deliveries set wrapped_by = $2 where wrapped_by = $1`, []any{*younger.dataKeyID, *older.dataKeyID}},
 		{`update events set meeting_id = $2 where meeting_id = $1`, []any{younger.id, older.id}},
 		{`update meeting_keys set meeting_id = $2 where meeting_id = $1`, []any{younger.id, older.id}},
+		{`delete from meeting_attendees where meeting_id = $1`, []any{younger.id}},
 		{`update approvals set state = 'withdrawn', decided_at = now(), decided_by = 'debrief', reason = $2
 		  where state = 'pending' and action_id in (select id from actions where origin_id = $1)`, []any{younger.id, why}},
 		{`update approvals set sealed_edit = null where action_id in (select id from actions where origin_id = $1)`, []any{younger.id}},
@@ -593,6 +638,9 @@ func (u *understanding) merge(ctx context.Context, older, younger *lockedMeeting
 		return err
 	}
 	younger.mergedInto = &older.id
+	if older.excluded == "" {
+		older.excluded = younger.excluded // until the two together say otherwise
+	}
 	return nil
 }
 
@@ -683,6 +731,9 @@ func (u *understanding) refold(ctx context.Context, m *lockedMeeting) error {
 		return fmt.Errorf("reading the events of meeting %s: %w", m.id, err)
 	}
 	folded := meeting.Fold(events)
+	if excluded, err := u.exclude(ctx, m, folded); err != nil || excluded {
+		return err
+	}
 	raw, err := json.Marshal(folded)
 	if err != nil {
 		return fmt.Errorf("encoding meeting %s", m.id)
@@ -697,7 +748,7 @@ func (u *understanding) refold(ctx context.Context, m *lockedMeeting) error {
 	}
 	firstWord := folded.HasEnded || folded.HasNotes
 	_, err = u.tx.Exec(ctx, `
-		update meetings set version = version + 1, content_mac = $2, sealed = $3, state = $4, starts_at = $5, ends_at = $6,
+		update meetings set version = version + 1, excluded = '', content_mac = $2, sealed = $3, state = $4, starts_at = $5, ends_at = $6,
 		  has_ended = $7, has_notes = $8, is_test = $9, updated_at = now(),
 		  first_word_at = case when $10 then coalesce(first_word_at, now()) else first_word_at end,
 		  host_person_id = coalesce((
@@ -711,12 +762,71 @@ func (u *understanding) refold(ctx context.Context, m *lockedMeeting) error {
 	if err != nil {
 		return fmt.Errorf("storing meeting %s: %w", m.id, err)
 	}
+	if err := u.attend(ctx, m.id, folded.Attendees); err != nil {
+		return err
+	}
 	u.out.Changed = append(u.out.Changed, m.id)
 	if !firstWord {
 		return nil
 	}
 	u.out.Woken = true
 	return u.wake(ctx, u.tx, u.organizationID, m.id, "the meeting changed")
+}
+
+// exclude drops the meeting's content if a rule says so, this delivery's and what
+// was kept before it could be known, and says whether it did. The meeting's names
+// stay, and with them what still comes for it is found, and dropped. Once somebody
+// works on it, it stays: what was written and asked needs its reasons.
+func (u *understanding) exclude(ctx context.Context, m *lockedMeeting, folded meeting.Meeting) (bool, error) {
+	rule := u.exclusions.Of(folded, u.domains)
+	if rule == "" && u.exclusions.Still(m.excluded, folded, u.domains) {
+		rule = m.excluded
+	}
+	if rule == "" {
+		return false, nil
+	}
+	var atWork bool
+	err := u.tx.QueryRow(ctx, `select exists (select from follow_ups where meeting_id = $1)`, m.id).Scan(&atWork)
+	if err != nil {
+		return false, fmt.Errorf("asking whether the meeting is worked on: %w", err)
+	}
+	if atWork {
+		u.note("a rule excludes the meeting (" + string(rule) + "), but its follow-up has begun: erase it if it is not wanted")
+		return false, nil
+	}
+	old := m.dataKeyID
+	fresh, err := u.newDataKey(ctx, u.tx)
+	if err != nil {
+		return false, err
+	}
+	m.dataKeyID = &fresh
+	for _, step := range []struct {
+		sql  string
+		args []any
+	}{
+		{`update deliveries set sealed_body = null, body_key = null, state = 'excluded', reason = $2
+		  where id in (select delivery_id from events where meeting_id = $1)`, []any{m.id, string(rule)}},
+		{`update events set sealed = null where meeting_id = $1`, []any{m.id}},
+		{`delete from meeting_attendees where meeting_id = $1`, []any{m.id}},
+		{`delete from wakeups where meeting_id = $1`, []any{m.id}},
+		{`update meetings set excluded = $2, sealed = null, content_mac = null, data_key_id = $3, first_word_at = null,
+		  host_person_id = null, starts_at = coalesce($4, starts_at), version = version + 1, updated_at = now() where id = $1`,
+			[]any{m.id, string(rule), fresh, nullTime(folded.Start())}},
+	} {
+		if _, err := u.tx.Exec(ctx, step.sql, step.args...); err != nil {
+			return false, fmt.Errorf("excluding meeting %s: %w", m.id, err)
+		}
+	}
+	if old != nil {
+		// What was sealed before the rule applied can't be read any more.
+		if err := u.deleteDataKey(ctx, u.tx, *old); err != nil {
+			return false, err
+		}
+	}
+	m.excluded, m.contentMAC = rule, nil
+	u.dropBody = true
+	u.note(string(rule))
+	return true, nil
 }
 
 // settle hands the delivery's body to its meeting's key and records the verdict.
@@ -781,7 +891,7 @@ func (u *understanding) note(reason string) {
 }
 
 const selectMeeting = `
-	select id, organization_id, version, host_person_id, first_word_at, merged_into, erased_at, created_at, updated_at, data_key_id, sealed
+	select id, organization_id, version, host_person_id, first_word_at, merged_into, excluded, erased_at, created_at, updated_at, data_key_id, sealed
 	from meetings`
 
 // MeetingByID returns one meeting of an organization. One that was merged or
@@ -837,7 +947,7 @@ func (s *Store) collectMeetings(ctx context.Context, rows pgx.Rows) ([]Meeting, 
 	}
 	read, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (sealedMeeting, error) {
 		var m sealedMeeting
-		err := row.Scan(&m.ID, &m.OrganizationID, &m.Version, &m.HostPersonID, &m.FirstWordAt, &m.MergedInto, &m.ErasedAt,
+		err := row.Scan(&m.ID, &m.OrganizationID, &m.Version, &m.HostPersonID, &m.FirstWordAt, &m.MergedInto, &m.Excluded, &m.ErasedAt,
 			&m.CreatedAt, &m.UpdatedAt, &m.dataKeyID, &m.sealed)
 		return m, err
 	})
@@ -885,6 +995,7 @@ func (s *Store) EraseMeeting(ctx context.Context, organizationID, meetingID uuid
 			`update deliveries set sealed_body = null, body_key = null
 			 where id in (select delivery_id from events where meeting_id = $1)`,
 			`update events set sealed = null where meeting_id = $1`,
+			`delete from meeting_attendees where meeting_id = $1`,
 			`update approvals set sealed_edit = null where action_id in (select id from actions where origin_id = $1)`,
 			`update actions set sealed = null where origin_id = $1`,
 			`update follow_ups set sealed_resolution = null where meeting_id = $1`,

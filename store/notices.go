@@ -24,10 +24,26 @@ const (
 	NoticeMisconfigured NoticeKind = "app.misconfigured"
 	// NoticeStandIn: a person was deactivated, and somebody takes over.
 	NoticeStandIn NoticeKind = "person.deactivated"
+	// NoticeSlackRefused: Slack does not accept the organization's app. It is the
+	// admins'.
+	NoticeSlackRefused NoticeKind = "slack.refused"
+	// NoticeAsked: there are questions about a meeting. NoticeReminder: they still
+	// wait. NoticeEscalated: they wait, and come to somebody else.
+	NoticeAsked     NoticeKind = "approval.asked"
+	NoticeReminder  NoticeKind = "approval.reminder"
+	NoticeEscalated NoticeKind = "approval.escalated"
+	// NoticeDigest: what waits for somebody who is told once a day.
+	NoticeDigest NoticeKind = "approval.digest"
+	// NoticeChannel: a meeting with questions is named where the organization wants
+	// that.
+	NoticeChannel NoticeKind = "approval.channel"
 	// NoticeTest is a mail that somebody sent to see whether mail works. It is
 	// never queued.
 	NoticeTest NoticeKind = "test"
 )
+
+// IsApproval says whether it is about questions.
+func (k NoticeKind) IsApproval() bool { return strings.HasPrefix(string(k), "approval.") }
 
 // NoticeState is what became of a notice.
 type NoticeState string
@@ -47,6 +63,8 @@ type NoticeAbout struct {
 	ConnectionID *uuid.UUID `json:"connection_id,omitempty"`
 	AppID        *uuid.UUID `json:"app_id,omitempty"`
 	PersonID     *uuid.UUID `json:"person_id,omitempty"`
+	// MeetingIDs has one meeting, and of a digest all that it is about.
+	MeetingIDs []uuid.UUID `json:"meeting_ids,omitempty"`
 }
 
 // Notice is what one person has to be told.
@@ -166,21 +184,102 @@ func queueStandInNotice(ctx context.Context, q querier, organizationID, personID
 	})
 }
 
+// queueApprovalNotice has those who may answer the questions about a meeting told
+// of them, if the transaction commits: once for each key. Whom that is, is found
+// when its turn comes: see [Store.SpreadNotice].
+func (s *Store) queueApprovalNotice(ctx context.Context, q querier, organizationID, meetingID uuid.UUID, kind NoticeKind, key string) error {
+	about, err := json.Marshal(NoticeAbout{MeetingIDs: []uuid.UUID{meetingID}})
+	if err != nil {
+		return fmt.Errorf("encoding what a notice is about: %w", err)
+	}
+	_, err = q.Exec(ctx, `
+		insert into notices (id, organization_id, kind, dedupe_key, about) values ($1, $2, $3, $4, $5)
+		on conflict do nothing`, newID(), organizationID, kind, string(kind)+":"+key, about)
+	if err != nil {
+		return fmt.Errorf("queueing a notice (%s): %w", kind, err)
+	}
+	return nil
+}
+
+// SpreadNotice makes a claimed notice that names nobody one for each of these
+// people, and for the channel where the organization has one. Who was told under
+// the same key is not told again, and a channel once about a meeting.
+func (s *Store) SpreadNotice(ctx context.Context, n Notice, people []uuid.UUID) error {
+	about, err := json.Marshal(n.About)
+	if err != nil {
+		return fmt.Errorf("encoding what a notice is about: %w", err)
+	}
+	channelKey := string(NoticeChannel)
+	for _, id := range n.About.MeetingIDs {
+		channelKey += ":" + id.String()
+	}
+	return s.inTx(ctx, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `
+			insert into notices (id, organization_id, kind, dedupe_key, concerns_id, person_id, about)
+			select gen_random_uuid(), $1::uuid, $2::text, $3::text, id, id, $4::jsonb from unnest($5::uuid[]) id
+			union all
+			select gen_random_uuid(), $1, $6::text, $7::text, null, null, $4::jsonb from slack_apps where organization_id = $1 and channel_id <> ''
+			on conflict do nothing`, n.OrganizationID, n.Kind, n.DedupeKey, about, people, NoticeChannel, channelKey)
+		if err != nil {
+			return fmt.Errorf("telling each of those who may answer: %w", err)
+		}
+		if len(people) == 0 {
+			return s.settleNotice(ctx, tx, n, `state = 'dropped', reason = $3, settled_at = now()`, "there is nobody who may answer")
+		}
+		_, err = tx.Exec(ctx, `delete from notices where id = $1 and attempts = $2 and state = 'queued'`, n.ID, n.Attempts)
+		if err != nil {
+			return fmt.Errorf("settling notice %s: %w", n.ID, err)
+		}
+		return nil
+	})
+}
+
+// PutInDigest settles a claimed notice by what its recipient is told then, along
+// with the rest.
+func (s *Store) PutInDigest(ctx context.Context, n Notice, at time.Time) error {
+	if n.PersonID == nil {
+		return fmt.Errorf("notice %s is nobody's", n.ID)
+	}
+	about, err := json.Marshal(n.About)
+	if err != nil {
+		return fmt.Errorf("encoding what a notice is about: %w", err)
+	}
+	return s.inTx(ctx, func(tx pgx.Tx) error {
+		for key := at.UTC(); ; key = key.Add(24 * time.Hour) {
+			// One that is being sent takes nothing more up: then it is the next day's.
+			tag, err := tx.Exec(ctx, `
+				insert into notices (id, organization_id, kind, dedupe_key, concerns_id, person_id, about, next_attempt_at)
+				values ($1, $2, $3, $4, $5, $5, $6, $7)
+				on conflict (organization_id, dedupe_key, person_id) do update
+				set about = jsonb_set(notices.about, '{meeting_ids}', notices.about->'meeting_ids' || ($6::jsonb->'meeting_ids'))
+				where notices.state = 'queued' and notices.attempts = 0`,
+				newID(), n.OrganizationID, NoticeDigest, fmt.Sprintf("%s:%s", NoticeDigest, key.Format(time.RFC3339)), n.PersonID, about, key)
+			if err != nil {
+				return fmt.Errorf("putting a notice into a digest: %w", err)
+			}
+			if tag.RowsAffected() > 0 {
+				return s.settleNotice(ctx, tx, n, `state = 'dropped', reason = $3, settled_at = now()`, "told in the digest of "+key.Format(time.RFC3339))
+			}
+		}
+	})
+}
+
 // NoticeLease is how long a claimed notice is left to whoever claimed it.
 const NoticeLease = 2 * time.Minute
 
-// ClaimNotices takes up to limit notices that are due, the longest due first. A
-// claim lasts for [NoticeLease]: who has not settled it by then, or died, loses
+// ClaimNotices takes up to limit notices that are due, the longest due first;
+// with approvalsOnly, those about questions. A claim lasts for [NoticeLease]: who has not settled it by then, or died, loses
 // it to the next. Claims of several processes never overlap.
-func (s *Store) ClaimNotices(ctx context.Context, limit int) ([]Notice, error) {
+func (s *Store) ClaimNotices(ctx context.Context, limit int, approvalsOnly bool) ([]Notice, error) {
 	rows, err := s.pool.Query(ctx, `
 		with due as materialized (
 		  select id from notices where state = 'queued' and next_attempt_at <= now()
+		    and (not $3::bool or kind like 'approval.%')
 		  order by next_attempt_at limit $1 for update skip locked)
 		update notices n set attempts = n.attempts + 1, next_attempt_at = now() + $2::interval,
 		       first_attempt_at = coalesce(n.first_attempt_at, now())
 		from due where n.id = due.id
-		returning `+noticeColumns, limit, NoticeLease)
+		returning `+noticeColumns, limit, NoticeLease, approvalsOnly)
 	if err != nil {
 		return nil, fmt.Errorf("claiming notices: %w", err)
 	}
@@ -219,22 +318,22 @@ func (s *Store) DropNotice(ctx context.Context, n Notice, reason string) error {
 }
 
 // RetryNotice puts a claimed notice back that could not be sent: it is due again
-// after one minute, then two, four and so on, two hours at most. A day after the
-// first try it has failed.
-func (s *Store) RetryNotice(ctx context.Context, n Notice, reason string) error {
+// after one minute, then two, four and so on, two hours at most, and not before
+// atLeast is over. A day after the first try it has failed.
+func (s *Store) RetryNotice(ctx context.Context, n Notice, reason string, atLeast time.Duration) error {
 	return s.settleNotice(ctx, s.pool, n, `
 		state = case when first_attempt_at <= now() - interval '1 day' then 'failed' else 'queued' end,
 		settled_at = case when first_attempt_at <= now() - interval '1 day' then now() end,
 		reason = case when first_attempt_at <= now() - interval '1 day' then 'given up after a day: ' else '' end || $3,
-		next_attempt_at = now() + least(interval '2 hours', interval '1 minute' * 2 ^ least(attempts - 1, 10))`, reason)
+		next_attempt_at = now() + greatest($4::interval, least(interval '2 hours', interval '1 minute' * 2 ^ least(attempts - 1, 10)))`, reason, atLeast)
 }
 
 // ReturnNotice puts a claimed notice back that nobody tried to send, as if it
-// had not been claimed: it is due again after ten seconds.
-func (s *Store) ReturnNotice(ctx context.Context, n Notice) error {
+// had not been claimed: it is due again then, and not before ten seconds are over.
+func (s *Store) ReturnNotice(ctx context.Context, n Notice, due time.Time) error {
 	return s.settleNotice(ctx, s.pool, n, `
-		attempts = greatest(attempts - 1, 0), next_attempt_at = now() + interval '10 seconds',
-		first_attempt_at = case when attempts > 1 then first_attempt_at end`)
+		attempts = greatest(attempts - 1, 0), next_attempt_at = greatest(now() + interval '10 seconds', $3),
+		first_attempt_at = case when attempts > 1 then first_attempt_at end`, due)
 }
 
 // PassNoticeOn settles a claimed notice whose recipient can't be told any more,
@@ -255,6 +354,11 @@ type Addressee struct {
 	Email    string
 	Domains  []string
 	Language string
+	// SlackUsers are the names under which Slack knows the person.
+	SlackUsers []string
+	// Notify is how the person wants to be told, filled up with what the
+	// organization says.
+	Notify NotifySettings
 }
 
 // Addressee returns a person's address for notices: the first one, by the
@@ -262,14 +366,27 @@ type Addressee struct {
 // none, or the person is deactivated.
 func (s *Store) Addressee(ctx context.Context, organizationID, personID uuid.UUID) (Addressee, error) {
 	var a Addressee
+	var own, settings []byte
 	err := s.pool.QueryRow(ctx, `
-		select p.name, i.value, o.domains, p.language
+		select p.name, i.value, o.domains, p.language, p.notify, o.settings,
+		       array(select value from person_identities s where s.organization_id = p.organization_id and s.person_id = p.id and s.kind = 'slack_user' order by value)
 		from people p
 		join organizations o on o.id = p.organization_id
 		join person_identities i on i.organization_id = p.organization_id and i.person_id = p.id and i.kind = 'email'
 		where p.organization_id = $1 and p.id = $2 and p.deactivated_at is null and split_part(i.value, '@', 2) = any(o.domains)
-		order by i.value limit 1`, organizationID, personID).Scan(&a.Name, &a.Email, &a.Domains, &a.Language)
-	return a, notFound(err, fmt.Sprintf("reading the address of person %s", personID))
+		order by i.value limit 1`, organizationID, personID).Scan(&a.Name, &a.Email, &a.Domains, &a.Language, &own, &settings, &a.SlackUsers)
+	if err := notFound(err, fmt.Sprintf("reading the address of person %s", personID)); err != nil {
+		return Addressee{}, err
+	}
+	var of Settings
+	if err := json.Unmarshal(settings, &of); err != nil {
+		return Addressee{}, fmt.Errorf("decoding the settings of organization %s: %w", organizationID, err)
+	}
+	if err := json.Unmarshal(own, &a.Notify); err != nil {
+		return Addressee{}, fmt.Errorf("decoding how person %s wants to be told: %w", personID, err)
+	}
+	a.Notify = a.Notify.or(of.Notify)
+	return a, nil
 }
 
 // SetLanguage sets the language of what the person with that e-mail address is
@@ -312,6 +429,7 @@ func (s *Store) RetryNotices(ctx context.Context, organizationID uuid.UUID, id *
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, `
 			delete from notices n where n.organization_id = $1 and ($2::uuid is null or n.id = $2) and n.person_id is null
+			  and n.kind not like 'approval.%'
 			returning `+noticeColumns, organizationID, id)
 		if err != nil {
 			return err
@@ -327,9 +445,10 @@ func (s *Store) RetryNotices(ctx context.Context, organizationID uuid.UUID, id *
 		}
 		tag, err := tx.Exec(ctx, `
 			update notices set state = 'queued', reason = '', attempts = 0, first_attempt_at = null, next_attempt_at = now(), settled_at = null
-			where organization_id = $1 and ($2::uuid is null or id = $2) and person_id is not null
-			  -- One that waits for longer than a claim lasts is in nobody's hands.
-			  and (state = 'failed' or (state = 'queued' and next_attempt_at > now() + $3::interval))`, organizationID, id, NoticeLease)
+			where organization_id = $1 and ($2::uuid is null or id = $2) and (person_id is not null or kind like 'approval.%')
+			  -- One that waits for longer than a claim lasts is in nobody's hands. One
+			  -- that found nobody who may answer looks again.
+			  and (state = 'failed' or (state = 'queued' and next_attempt_at > now() + $3::interval) or (state = 'dropped' and person_id is null))`, organizationID, id, NoticeLease)
 		n = len(nobody) + int(tag.RowsAffected())
 		return err
 	})

@@ -179,7 +179,7 @@ func TestClaimsOfNoticesNeverOverlap(t *testing.T) {
 	claims := make(chan []store.Notice, 6)
 	for range cap(claims) {
 		go func() {
-			claimed, _ := b.ClaimNotices(t.Context(), 7)
+			claimed, _ := b.ClaimNotices(t.Context(), 7, false)
 			claims <- claimed
 		}()
 	}
@@ -190,7 +190,7 @@ func TestClaimsOfNoticesNeverOverlap(t *testing.T) {
 			ids = append(ids, n.ID)
 		}
 	}
-	rest, err := b.ClaimNotices(t.Context(), 100)
+	rest, err := b.ClaimNotices(t.Context(), 100, false)
 	require.NoError(t, err)
 	require.Len(t, append(ids, make([]uuid.UUID, len(rest))...), 30)
 }

@@ -4,11 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/debriefhq/debrief/meeting"
+	"github.com/debriefhq/debrief/policy"
 )
 
 // Organization is one that uses Debrief, with its people, sources and connections, apart from all others.
@@ -41,6 +45,13 @@ type Settings struct {
 	// IgnoredAddresses extends the shipped list of notetakers, rooms and
 	// no-reply addresses: whole addresses, or "@domain".
 	IgnoredAddresses []string `json:"ignored_addresses,omitempty"`
+	// Exclusions are the meetings that are not kept.
+	Exclusions meeting.Exclusions `json:"exclusions,omitzero"`
+	// Notify says when its people are told that something waits for them.
+	Notify NotifySettings `json:"notify,omitzero"`
+	// Approvals says who has to approve, and what becomes of questions that nobody
+	// answers.
+	Approvals ApprovalSettings `json:"approvals,omitzero"`
 }
 
 // Duration is a time.Duration that is written as text, such as "15m0s".
@@ -69,6 +80,12 @@ func (d Duration) Or(fallback time.Duration) time.Duration {
 
 // CreateOrganization adds an organization with its own data key.
 func (s *Store) CreateOrganization(ctx context.Context, name string, domains []string, settings Settings, actor Actor) (Organization, error) {
+	if err := settings.Approvals.check(); err != nil {
+		return Organization{}, err
+	}
+	if len(settings.Approvals.Approvers) > 0 {
+		return Organization{}, refuse("Nobody is there yet who could be an approver: add people first.")
+	}
 	o := Organization{ID: newID(), Name: name, Domains: lowerAll(domains), Settings: settings}
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
 		keyID, err := s.newDataKey(ctx, tx)
@@ -98,22 +115,59 @@ func (s *Store) CreateOrganization(ctx context.Context, name string, domains []s
 	return o, nil
 }
 
-// UpdateSettings replaces an organization's settings and domains.
+// UpdateSettings replaces an organization's settings and domains. What makes no
+// sense is a [*Refusal]. The trail says what was before and after. Where who
+// approves has changed, open follow-ups look again.
 func (s *Store) UpdateSettings(ctx context.Context, id uuid.UUID, domains []string, settings Settings, actor Actor) error {
 	raw, err := json.Marshal(settings)
 	if err != nil {
 		return fmt.Errorf("encoding the settings: %w", err)
 	}
-	return s.inTx(ctx, func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, `update organizations set settings = $2, domains = $3 where id = $1`, id, raw, lowerAll(domains))
+	err = s.inTx(ctx, func(tx pgx.Tx) error {
+		before, err := scanOrganization(tx.QueryRow(ctx, selectOrganization+` where id = $1 for no key update`, id), "reading the organization")
 		if err != nil {
-			return fmt.Errorf("updating the settings of organization %s: %w", id, err)
+			return err
 		}
-		if tag.RowsAffected() == 0 {
-			return fmt.Errorf("updating the settings of organization %s: %w", id, ErrNotFound)
+		if !reflect.DeepEqual(before.Settings.Approvals, settings.Approvals) {
+			if err := checkApprovals(ctx, tx, id, settings.Approvals); err != nil {
+				return err
+			}
+			if err := wakeUsers(ctx, tx, id, policy.Tool{}); err != nil {
+				return err
+			}
 		}
-		return s.audit(ctx, tx, AuditEntry{OrganizationID: id, Kind: AuditOrganization, Actor: actor, Reason: "settings changed"})
+		if _, err := tx.Exec(ctx, `update organizations set settings = $2, domains = $3 where id = $1`, id, raw, lowerAll(domains)); err != nil {
+			return err
+		}
+		after := before
+		after.Domains, after.Settings = lowerAll(domains), settings
+		return s.auditSettings(ctx, tx, before, after, actor)
 	})
+	if err != nil {
+		return fmt.Errorf("updating the settings of organization %s: %w", id, err)
+	}
+	return nil
+}
+
+// auditSettings records what settings were and are. Addresses are among them: the
+// values stand beside the row.
+func (s *Store) auditSettings(ctx context.Context, q querier, was, is Organization, actor Actor) error {
+	values := map[string]string{}
+	for when, o := range map[string]Organization{"before": was, "after": is} {
+		raw, err := json.Marshal(struct {
+			Domains  []string `json:"domains"`
+			Settings Settings `json:"settings"`
+		}{o.Domains, o.Settings})
+		if err != nil {
+			return fmt.Errorf("encoding the settings: %w", err)
+		}
+		values[when] = string(raw)
+	}
+	reason := "settings changed"
+	if before, after := was.Settings.Approvals.String(), is.Settings.Approvals.String(); before != after {
+		reason = "approvals: " + before + " → " + after
+	}
+	return s.audit(ctx, q, AuditEntry{OrganizationID: is.ID, Kind: AuditOrganization, Actor: actor, Reason: reason, Values: values})
 }
 
 // Organization returns the organization with that ID.

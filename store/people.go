@@ -65,13 +65,15 @@ type Identity struct {
 
 // Person is one human of an organization.
 type Person struct {
-	ID             uuid.UUID  `json:"id"`
-	OrganizationID uuid.UUID  `json:"organization_id"`
-	Name           string     `json:"name"`
-	Role           Role       `json:"role"`
-	StandInID      *uuid.UUID `json:"stand_in_id,omitempty"`
-	DeactivatedAt  *time.Time `json:"deactivated_at,omitempty"`
-	CreatedAt      time.Time  `json:"created_at"`
+	ID             uuid.UUID `json:"id"`
+	OrganizationID uuid.UUID `json:"organization_id"`
+	Name           string    `json:"name"`
+	Role           Role      `json:"role"`
+	// Team is the name of the one that the person belongs to, or nothing.
+	Team          string     `json:"team,omitempty"`
+	StandInID     *uuid.UUID `json:"stand_in_id,omitempty"`
+	DeactivatedAt *time.Time `json:"deactivated_at,omitempty"`
+	CreatedAt     time.Time  `json:"created_at"`
 	// MergedInto is set when this one turned out to be that one.
 	MergedInto *uuid.UUID `json:"merged_into,omitempty"`
 	// Identities are sorted by kind and value.
@@ -253,14 +255,14 @@ func onePerson(all []Person, err error) (Person, error) {
 func (s *Store) people(ctx context.Context, organizationID uuid.UUID, condition string, args ...any) ([]Person, error) {
 	args = append([]any{organizationID}, args...)
 	rows, err := s.pool.Query(ctx, `
-		select p.id, p.organization_id, p.name, p.role, p.stand_in_id, p.deactivated_at, p.created_at, p.merged_into, p.ownerless_in
+		select p.id, p.organization_id, p.name, p.role, p.team, p.stand_in_id, p.deactivated_at, p.created_at, p.merged_into, p.ownerless_in
 		from people p where p.organization_id = $1 and `+condition+` order by lower(p.name), p.id`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("reading people: %w", err)
 	}
 	people, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Person, error) {
 		p := Person{Identities: []Identity{}, Owners: []Owner{}}
-		err := row.Scan(&p.ID, &p.OrganizationID, &p.Name, &p.Role, &p.StandInID, &p.DeactivatedAt, &p.CreatedAt, &p.MergedInto, &p.ownerlessIn)
+		err := row.Scan(&p.ID, &p.OrganizationID, &p.Name, &p.Role, &p.Team, &p.StandInID, &p.DeactivatedAt, &p.CreatedAt, &p.MergedInto, &p.ownerlessIn)
 		return p, err
 	})
 	if err != nil {
@@ -521,6 +523,8 @@ func (s *Store) RemoveIdentity(ctx context.Context, organizationID, personID uui
 type PersonChange struct {
 	Name *string
 	Role *Role
+	// Team by its name; empty for none. Names that differ in case alone are one.
+	Team *string
 	// StandInID is who takes over; uuid.Nil for nobody.
 	StandInID *uuid.UUID
 }
@@ -542,6 +546,11 @@ func (s *Store) UpdatePerson(ctx context.Context, organizationID, id uuid.UUID, 
 		}
 		if c.Role != nil && *c.Role != p.Role {
 			if err := s.changeRole(ctx, tx, p, *c.Role, actor); err != nil {
+				return err
+			}
+		}
+		if c.Team != nil {
+			if err := s.changeTeam(ctx, tx, p, *c.Team, actor); err != nil {
 				return err
 			}
 		}
@@ -612,8 +621,8 @@ func lockPerson(ctx context.Context, tx pgx.Tx, organizationID, id uuid.UUID) (P
 	}
 	p := Person{ID: id, OrganizationID: organizationID}
 	err := tx.QueryRow(ctx, `
-		select name, role, stand_in_id, deactivated_at, merged_into from people where organization_id = $1 and id = $2 for no key update`,
-		organizationID, id).Scan(&p.Name, &p.Role, &p.StandInID, &p.DeactivatedAt, &p.MergedInto)
+		select name, role, team, stand_in_id, deactivated_at, merged_into from people where organization_id = $1 and id = $2 for no key update`,
+		organizationID, id).Scan(&p.Name, &p.Role, &p.Team, &p.StandInID, &p.DeactivatedAt, &p.MergedInto)
 	if err := notFound(err, "reading a person"); err != nil {
 		return Person{}, err
 	}
@@ -679,6 +688,9 @@ func (s *Store) MergePeople(ctx context.Context, organizationID, keep, other uui
 			   select from connection_rules k where k.host_person_id = $1 and k.organization_id = r.organization_id
 			     and k.source_id is not distinct from r.source_id and k.host_domain is not distinct from r.host_domain)`,
 			`update connection_rules set host_person_id = $1 where host_person_id = $2`,
+			`update people k set team = o.team from people o where k.id = $1 and o.id = $2 and k.team = ''`,
+			`update slack_messages m set person_id = $1 where person_id = $2
+			   and not exists (select from slack_messages k where k.person_id = $1 and k.meeting_id = m.meeting_id)`,
 			`update people set stand_in_id = null where id = $1 and stand_in_id = $2`,
 			`update people set stand_in_id = $1 where stand_in_id = $2`,
 			`update people set merged_into = $1 where merged_into = $2`,

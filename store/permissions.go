@@ -29,7 +29,7 @@ func (s *Store) Policy(ctx context.Context, organizationID uuid.UUID) (policy.Po
 
 // Permission says what one tool may do and why, as it stands now.
 func (s *Store) Permission(ctx context.Context, organizationID uuid.UUID, tool policy.Tool) (policy.Decision, error) {
-	return decidePermission(ctx, s.pool, organizationID, tool)
+	return s.decideCall(ctx, s.pool, organizationID, tool, Origin{})
 }
 
 // SetPermission changes one tool's permission, and records the change. Open
@@ -70,13 +70,9 @@ func (s *Store) ApplyPreset(ctx context.Context, organizationID uuid.UUID, prese
 // name makes way for the preset's.
 func (s *Store) UsePreset(ctx context.Context, organizationID uuid.UUID, preset policy.Preset, actor Actor) error {
 	return s.changePolicy(ctx, organizationID, func(tx pgx.Tx, before policy.Policy) error {
-		rows, err := tx.Query(ctx, `select name from permission_rules where organization_id = $1 and of_preset`, organizationID)
+		gone, err := presetRules(ctx, tx, organizationID)
 		if err != nil {
-			return fmt.Errorf("reading the rules of the preset before: %w", err)
-		}
-		gone, err := pgx.CollectRows(rows, pgx.RowTo[string])
-		if err != nil {
-			return fmt.Errorf("reading the rules of the preset before: %w", err)
+			return err
 		}
 		for _, rule := range preset.Rules {
 			gone = slices.DeleteFunc(gone, func(name string) bool { return name == rule.Name })
@@ -91,6 +87,19 @@ func (s *Store) UsePreset(ctx context.Context, organizationID uuid.UUID, preset 
 		}
 		return s.applyPermissions(ctx, tx, organizationID, before, preset.Permissions, actor)
 	})
+}
+
+// presetRules are the names of the rules that came with a preset.
+func presetRules(ctx context.Context, q querier, organizationID uuid.UUID) ([]string, error) {
+	rows, err := q.Query(ctx, `select name from permission_rules where organization_id = $1 and of_preset`, organizationID)
+	if err != nil {
+		return nil, fmt.Errorf("reading the rules of the preset before: %w", err)
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, fmt.Errorf("reading the rules of the preset before: %w", err)
+	}
+	return names, nil
 }
 
 // Rules lists an organization's rules by name.
@@ -156,17 +165,32 @@ func (s *Store) setPermission(ctx context.Context, tx pgx.Tx, organizationID uui
 	if err != nil {
 		return fmt.Errorf("setting %s: %w", tool, err)
 	}
+	whose := ""
+	if host != nil {
+		whose = " for the meetings of person " + host.String()
+	}
+	return s.permissionChanged(ctx, tx, organizationID, tool, before, after, whose, actor)
+}
+
+// permissionChanged wakes whom a change concerns, and records it.
+func (s *Store) permissionChanged(ctx context.Context, tx pgx.Tx, organizationID uuid.UUID, tool policy.Tool, before, after policy.Permission, whose string, actor Actor) error {
 	if before == after {
 		return nil
 	}
 	if err := wakeUsers(ctx, tx, organizationID, tool); err != nil {
 		return err
 	}
-	reason := string(before) + " → " + string(after)
-	if host != nil {
-		reason += " for the meetings of person " + host.String()
+	if whose == "" {
+		// What was not wanted then may be now.
+		_, err := tx.Exec(ctx, `delete from dismissed_suggestions where organization_id = $1 and object_type = $2 and operation = $3`,
+			organizationID, tool.Object, string(tool.Operation))
+		if err != nil {
+			return fmt.Errorf("forgetting that a suggestion was dismissed: %w", err)
+		}
 	}
-	return s.audit(ctx, tx, AuditEntry{OrganizationID: organizationID, Kind: AuditPermission, Actor: actor, Tool: tool, Reason: reason})
+	return s.audit(ctx, tx, AuditEntry{
+		OrganizationID: organizationID, Kind: AuditPermission, Actor: actor, Tool: tool, Reason: string(before) + " → " + string(after) + whose,
+	})
 }
 
 func (s *Store) setRule(ctx context.Context, tx pgx.Tx, organizationID uuid.UUID, before policy.Policy, rule policy.Rule, ofPreset bool, actor Actor) error {
@@ -177,11 +201,17 @@ func (s *Store) setRule(ctx context.Context, tx pgx.Tx, organizationID uuid.UUID
 	if err != nil {
 		return err
 	}
+	if rule.Team != "" {
+		if rule.Team, err = ourTeam(ctx, tx, organizationID, rule.Team); err != nil {
+			return err
+		}
+	}
 	_, err = tx.Exec(ctx, `
-		insert into permission_rules (organization_id, name, expression, permission, loosens, host_person_id, of_preset) values ($1, $2, $3, $4, $5, $6, $7)
+		insert into permission_rules (organization_id, name, expression, permission, loosens, host_person_id, team, of_preset)
+		values ($1, $2, $3, $4, $5, $6, $7, $8)
 		on conflict (organization_id, name) do update set expression = excluded.expression, permission = excluded.permission,
-		  loosens = excluded.loosens, host_person_id = excluded.host_person_id, of_preset = excluded.of_preset`,
-		organizationID, rule.Name, rule.When, string(rule.Then), rule.Loosens, host, ofPreset)
+		  loosens = excluded.loosens, host_person_id = excluded.host_person_id, team = excluded.team, of_preset = excluded.of_preset`,
+		organizationID, rule.Name, rule.When, string(rule.Then), rule.Loosens, host, rule.Team, ofPreset)
 	if err != nil {
 		return fmt.Errorf("storing the rule: %w", err)
 	}
@@ -230,6 +260,9 @@ func (s *Store) ruleChanged(ctx context.Context, tx pgx.Tx, organizationID uuid.
 		}
 		if r.Host != "" {
 			text += " for the meetings of person " + r.Host
+		}
+		if r.Team != "" {
+			text += fmt.Sprintf(" for the meetings of team %q", r.Team)
 		}
 		return text
 	}
@@ -316,14 +349,14 @@ func allPermissionsOf(ctx context.Context, q querier, organizationID uuid.UUID) 
 
 func rulesOf(ctx context.Context, q querier, organizationID uuid.UUID) ([]policy.Rule, error) {
 	rows, err := q.Query(ctx, `
-		select r.name, r.expression, r.permission, r.loosens, coalesce(coalesce(h.merged_into, h.id)::text, '')
+		select r.name, r.expression, r.permission, r.loosens, coalesce(coalesce(h.merged_into, h.id)::text, ''), r.team
 		from permission_rules r left join people h on h.id = r.host_person_id
 		where r.organization_id = $1 order by r.name`, organizationID)
 	if err != nil {
 		return nil, fmt.Errorf("reading rules: %w", err)
 	}
 	rules, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (r policy.Rule, err error) {
-		err = row.Scan(&r.Name, &r.When, &r.Then, &r.Loosens, &r.Host)
+		err = row.Scan(&r.Name, &r.When, &r.Then, &r.Loosens, &r.Host, &r.Team)
 		return r, err
 	})
 	if err != nil {
@@ -341,28 +374,45 @@ func policyOf(ctx context.Context, q querier, organizationID uuid.UUID) (policy.
 	if err != nil {
 		return policy.Policy{}, err
 	}
-	return policy.Policy{Permissions: own, Hosts: hosts, Conditions: policy.Conditions(rules)}, nil
+	teams, err := teamPermissionsOf(ctx, q, organizationID)
+	if err != nil {
+		return policy.Policy{}, err
+	}
+	return policy.Policy{Permissions: own, Teams: teams, Hosts: hosts, Conditions: policy.Conditions(rules)}, nil
 }
 
-// decidePermission decides about a tool without an action: for whomever, and
-// whatever it is used for.
-func decidePermission(ctx context.Context, q querier, organizationID uuid.UUID, tool policy.Tool) (policy.Decision, error) {
-	return decideCall(ctx, q, organizationID, tool, Origin{})
+// CallPermission says what one tool may do on behalf of an origin, as it stands
+// now.
+func (s *Store) CallPermission(ctx context.Context, organizationID uuid.UUID, origin Origin, tool policy.Tool) (policy.Decision, error) {
+	return s.decideCall(ctx, s.pool, organizationID, tool, origin)
 }
 
-// decideCall decides about a call on behalf of a meeting, or of nothing.
-func decideCall(ctx context.Context, q querier, organizationID uuid.UUID, tool policy.Tool, origin Origin) (policy.Decision, error) {
+// decideCall decides about a call on behalf of a meeting, or of nothing. Where a
+// read is asked about, it is what was answered about this meeting's reads.
+func (s *Store) decideCall(ctx context.Context, q querier, organizationID uuid.UUID, tool policy.Tool, origin Origin) (policy.Decision, error) {
 	p, err := policyOf(ctx, q, organizationID)
 	if err != nil {
 		return policy.Decision{}, err
 	}
 	request := policy.Request{Tool: tool}
-	if origin.Kind == "meeting" && len(p.Hosts)+len(p.Conditions) > 0 {
-		err := q.QueryRow(ctx, `select coalesce(host_person_id::text, '') from meetings where organization_id = $1 and id = $2`, organizationID, origin.ID).
-			Scan(&request.Host)
+	if origin.ofMeeting() && len(p.Hosts)+len(p.Teams)+len(p.Conditions) > 0 {
+		err := q.QueryRow(ctx, `
+			select coalesce(h.id::text, ''), coalesce(h.team, '') from meetings m left join people h on h.id = m.host_person_id
+			where m.organization_id = $1 and m.id = $2`, organizationID, origin.ID).Scan(&request.Host, &request.Team)
 		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 			return policy.Decision{}, fmt.Errorf("reading the host: %w", err)
 		}
 	}
-	return p.Decide(request), nil
+	d := p.Decide(request)
+	if d.Permission != policy.Ask || tool.Operation != policy.Read || !origin.ofMeeting() {
+		return d, nil
+	}
+	approved, err := s.readApproved(ctx, q, origin, tool)
+	if err != nil {
+		return policy.Decision{}, err
+	}
+	if approved {
+		d.Permission, d.Reason = policy.Allow, d.Reason+", and it was approved for this meeting"
+	}
+	return d, nil
 }

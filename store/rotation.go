@@ -32,6 +32,8 @@ var vaultColumns = []sealedColumn{
 	{"connections", "id", "sealed_static_token", staticTokenPlace},
 	{"connection_attempts", "id", "sealed_grant", attemptGrantPlace},
 	{"access_tokens", "connection_id", "sealed", accessTokenPlace},
+	{"slack_apps", "organization_id", "sealed_bot_token", slackTokenPlace},
+	{"slack_apps", "organization_id", "sealed_signing_secret", slackSecretPlace},
 	{"data_keys", "id", "wrapped", dataKeyPlace},
 }
 

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -224,6 +225,65 @@ func TestHosts(t *testing.T) {
 	require.Equal(t, store.ActionDenied, b.action("deal:7").State)
 }
 
+// TestTeams: a team's permission and a team's rule count for the meetings that its
+// people host, however the team is spelled, and only make stricter.
+func TestTeams(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	b := newBench(t, policy.Permissions{updateDeal: policy.Allow, updateContact: policy.Ask, createContact: policy.Allow})
+	mara, err := b.AddPerson(ctx, store.Person{OrganizationID: b.org, Role: store.RoleMember, Identities: []store.Identity{{Kind: store.IdentityEmail, Value: "mara@acme.example"}}}, store.Operator)
+	require.NoError(t, err)
+	join := func(team string) {
+		t.Helper()
+		require.NoError(t, b.UpdatePerson(ctx, b.org, mara.ID, store.PersonChange{Team: &team}, store.Operator))
+	}
+	refused(t, b.SetTeamPermission(ctx, b.org, "Sales", updateDeal, policy.Deny, store.Operator), `nobody belongs to a team "Sales"`)
+	refused(t, b.SetRule(ctx, b.org, policy.Rule{Name: "x", When: "true", Then: policy.Ask, Team: "Sales"}, store.Operator), "nobody belongs")
+	join(" Sales ")
+	require.NoError(t, b.SetTeamPermission(ctx, b.org, "sales", updateDeal, policy.Deny, store.Operator))
+	require.NoError(t, b.SetTeamPermission(ctx, b.org, "SALES", updateContact, policy.Allow, store.Operator))
+	b.rule(policy.Rule{Name: "of sales", When: `operation == "create"`, Then: policy.Ask, Team: "sales"})
+	b.rule(policy.Rule{Name: "of sales", When: `operation == "create"`, Then: policy.Ask, Team: "sales"})
+	b.ExecForTest(t, `update meetings set host_person_id = $2 where id = $1`, b.meeting, mara.ID)
+
+	contact := draft(updateContact, "contact:1", map[string]string{"phone": "1"})
+	contact.TargetID = "1"
+	b.plan(dealDraft(map[string]string{"amount": "2"}), contact, draft(createContact, "contact:2", map[string]string{"email": "j@northwind.example"}))
+	require.Equal(t, store.ActionDenied, b.action("deal:7").State)
+	require.Equal(t, "Update Deal is set to deny for this team", b.action("deal:7").Reason)
+	require.Equal(t, store.ActionAsking, b.action("contact:1").State, "a team's allow opens nothing")
+	require.Equal(t, `the rule "of sales" asks (email)`, b.question("contact:2").Reason)
+
+	read := policy.Tool{Object: "deal", Operation: policy.Read}
+	require.NoError(t, b.SetPermission(ctx, b.org, read, policy.Allow, store.Operator))
+	require.NoError(t, b.SetTeamPermission(ctx, b.org, "sales", read, policy.Deny, store.Operator))
+	d, err := b.CallPermission(ctx, b.org, store.Origin{Kind: "meeting", ID: b.meeting}, read)
+	require.NoError(t, err)
+	require.Equal(t, policy.Deny, d.Permission)
+
+	join("")
+	require.Equal(t, store.WriteAsk, b.check("contact:1").Step)
+	d, err = b.CallPermission(ctx, b.org, store.Origin{Kind: "meeting", ID: b.meeting}, read)
+	require.NoError(t, err)
+	require.Equal(t, policy.Allow, d.Permission, "who left the team is no longer of it")
+	join("sALES")
+	teams, err := b.Teams(ctx, b.org)
+	require.NoError(t, err)
+	require.Equal(t, map[string][]uuid.UUID{"Sales": {mara.ID}}, teams)
+
+	trail, err := b.AuditTrail(ctx, b.org, store.AuditFilter{Kind: store.AuditPermission})
+	require.NoError(t, err)
+	var reasons []string
+	for _, e := range trail {
+		if strings.Contains(e.Reason, "team") {
+			reasons = append(reasons, e.Reason)
+		}
+	}
+	require.Equal(t, []string{
+		`allow → deny for the meetings of team "Sales"`, `rule "of sales": none → ask for the meetings of team "Sales"`, `allow → deny for the meetings of team "Sales"`,
+	}, reasons)
+}
+
 func TestPresetsBringTheirRules(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -276,8 +336,12 @@ func TestWhatRulesKnow(t *testing.T) {
 		"companies": []any{map[string]any{"id": "2", "properties": map[string]string{"domain": "northwind.example"}}, map[string]any{"id": "3", "properties": map[string]string{"domain": "else.example"}}},
 		"deals": []any{
 			map[string]any{"id": "7", "links": []any{map[string]any{"object": "company", "id": "2"}}},
-			map[string]any{"id": "8", "links": []any{map[string]any{"object": "company", "id": "3"}}},
+			map[string]any{"id": "8", "properties": map[string]string{"deal_currency_code": "EUR"}, "links": []any{map[string]any{"object": "company", "id": "3"}}},
 		},
+		"exchange_rates": map[string]float64{"USD": 0.9},
+		"properties": map[string]any{"deal": []any{
+			map[string]any{"name": "seats", "type": "number"}, map[string]any{"name": "floor", "type": "string"}, map[string]any{"name": "amount", "type": "number"},
+		}},
 		"deal_pipelines": []any{map[string]any{"id": "p", "stages": []any{
 			map[string]any{"id": "501", "metadata": map[string]string{"isClosed": "true"}}, map[string]any{"id": "502", "metadata": map[string]string{"isClosed": "false"}},
 		}}},
@@ -287,17 +351,21 @@ func TestWhatRulesKnow(t *testing.T) {
 		d.TargetID = target
 		return d
 	}
+	confident := func(d store.Draft, confidence float64) store.Draft {
+		d.Content.Confidence = &confidence
+		return d
+	}
 	for _, test := range []struct {
 		name  string
 		when  string
 		draft store.Draft
 		want  store.ActionState
 	}{
-		{"source", `source == "zoom"`, update("7", map[string]string{"amount": "5"}), store.ActionDenied},
-		{"another source", `source == "teams"`, update("7", map[string]string{"amount": "5"}), store.ActionReady},
-		{"an attendee's deal", "!target_of_attendee", update("7", map[string]string{"amount": "5"}), store.ActionReady},
-		{"somebody else's deal", "!target_of_attendee", update("8", map[string]string{"amount": "5"}), store.ActionDenied},
-		{"a deal that nobody read", "!target_of_attendee", update("9", map[string]string{"amount": "5"}), store.ActionAsking},
+		{"source", `source == "zoom"`, update("7", map[string]string{"dealname": "Renewal"}), store.ActionDenied},
+		{"another source", `source == "teams"`, update("7", map[string]string{"dealname": "Renewal"}), store.ActionReady},
+		{"an attendee's deal", "!target_of_attendee", update("7", map[string]string{"dealname": "Renewal"}), store.ActionReady},
+		{"somebody else's deal", "!target_of_attendee", update("8", map[string]string{"dealname": "Renewal"}), store.ActionDenied},
+		{"a deal that nobody read", "!target_of_attendee", update("9", map[string]string{"dealname": "Renewal"}), store.ActionAsking},
 		{"an attendee", "!target_of_attendee", draft(createContact, "deal:7", map[string]string{"email": "jane@northwind.example"}), store.ActionReady},
 		{"perhaps a colleague", "!target_of_attendee", draft(createContact, "deal:7", map[string]string{"email": "bob@northwind.example"}), store.ActionAsking},
 		{"a stranger", "!target_of_attendee", draft(createContact, "deal:7", map[string]string{"email": "bob@else.example"}), store.ActionDenied},
@@ -306,16 +374,27 @@ func TestWhatRulesKnow(t *testing.T) {
 		{"a stage that nobody knows", "closes_deal", update("7", map[string]string{"dealstage": "503"}), store.ActionAsking},
 		{"company currency", "amount_in_company_currency > 100", update("7", map[string]string{"amount": "101", "deal_currency_code": "EUR"}), store.ActionDenied},
 		{"less of it", "amount_in_company_currency > 100", update("7", map[string]string{"amount": "100", "deal_currency_code": "EUR"}), store.ActionReady},
-		{"no currency", "amount_in_company_currency > 100", update("7", map[string]string{"amount": "5"}), store.ActionAsking},
-		{"another of the account's", "amount_in_company_currency > 100", update("7", map[string]string{"amount": "5", "deal_currency_code": "USD"}), store.ActionAsking},
+		{"no currency", "false", update("7", map[string]string{"amount": "5"}), store.ActionAsking},
+		{"the currency that the deal has", "new > 100", update("8", map[string]string{"amount": "101"}), store.ActionDenied},
+		{"another of the account's", "amount_in_company_currency > 100", update("7", map[string]string{"amount": "111", "deal_currency_code": "USD"}), store.ActionReady},
+		{"more of it", "amount_in_company_currency > 100", update("7", map[string]string{"amount": "112", "deal_currency_code": "USD"}), store.ActionDenied},
+		{"the amount itself is compared in the company's", `property == "amount" && new > 100`, update("7", map[string]string{"amount": "111", "deal_currency_code": "usd"}), store.ActionReady},
+		{"one without a rate", "amount_in_company_currency > 100", update("7", map[string]string{"amount": "5", "deal_currency_code": "GBP"}), store.ActionAsking},
+		{"and without a rule that compares", "false", update("7", map[string]string{"amount": "5", "deal_currency_code": "GBP"}), store.ActionReady},
+		{"a number by the account's definition", `property == "seats" && new >= 50`, update("7", map[string]string{"seats": "9"}), store.ActionReady},
+		{"more of them", `property == "seats" && new >= 50`, update("7", map[string]string{"seats": "100"}), store.ActionDenied},
+		{"a text that looks like one", `property == "floor" && new == "9"`, update("7", map[string]string{"floor": "9"}), store.ActionDenied},
+		{"confident", "confidence < 0.8", confident(update("7", map[string]string{"seats": "9"}), 0.8), store.ActionReady},
+		{"not quite", "confidence < 0.8", confident(update("7", map[string]string{"seats": "9"}), 0.79), store.ActionDenied},
+		{"nobody says how much", "confidence < 0.8", update("7", map[string]string{"seats": "9"}), store.ActionAsking},
 		{"none of the account's", "false", update("7", map[string]string{"amount": "5", "deal_currency_code": "JPY"}), store.ActionAsking},
-		{"what asks the approver is not written", `property.startsWith("debrief_")`, update("7", map[string]string{"amount": "5", "debrief_target": "1"}), store.ActionReady},
+		{"what asks the approver is not written", `property.startsWith("debrief_")`, update("7", map[string]string{"dealname": "Renewal", "debrief_target": "1"}), store.ActionReady},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t, policy.Permissions{updateDeal: policy.Allow, createContact: policy.Allow})
 			b.SetMeetingContentForTest(t, b.org, b.meeting, meeting.Meeting{Providers: []string{"zoom"}, Details: meeting.Details{Attendees: []meeting.Attendee{jane}}})
-			b.ExecForTest(t, `update connections set currencies = '{EUR,USD}' where id = $1`, b.connection)
+			b.ExecForTest(t, `update connections set currencies = '{EUR,USD,GBP}' where id = $1`, b.connection)
 			b.rule(policy.Rule{Name: "the rule", When: test.when, Then: policy.Deny})
 			b.ExecForTest(t, `update meetings set version = 2 where id = $1`, b.meeting)
 			require.NoError(t, b.SavePlan(context.Background(), store.Plan{

@@ -37,7 +37,9 @@ type Session struct {
 	// where there is none.
 	Name         string
 	Organization string
-	ExpiresAt    time.Time
+	// Language is the person's, by its tag.
+	Language  string
+	ExpiresAt time.Time
 }
 
 // newOneTimeToken returns 256 random bits as text, and the hash to store. A
@@ -187,10 +189,10 @@ func (s *Store) Session(ctx context.Context, token Secret) (Session, error) {
 	var out Session
 	err := s.pool.QueryRow(ctx, `
 		select s.organization_id, s.person_id, s.is_operator, case when s.is_operator then 'admin' else coalesce(p.role, '') end,
-		       coalesce(p.name, ''), coalesce(o.name, ''), s.expires_at
+		       coalesce(p.name, ''), coalesce(o.name, ''), coalesce(p.language, 'en'), s.expires_at
 		from sessions s left join people p on p.id = s.person_id left join organizations o on o.id = s.organization_id
 		where s.token_hash = $1 and s.expires_at > now() and (s.person_id is null or p.deactivated_at is null)`,
-		hashToken(token)).Scan(&out.OrganizationID, &out.PersonID, &out.IsOperator, &out.Role, &out.Name, &out.Organization, &out.ExpiresAt)
+		hashToken(token)).Scan(&out.OrganizationID, &out.PersonID, &out.IsOperator, &out.Role, &out.Name, &out.Organization, &out.Language, &out.ExpiresAt)
 	return out, notFound(err, "reading a session")
 }
 

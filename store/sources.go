@@ -35,8 +35,14 @@ type Source struct {
 
 // SourceSettings are what an operator may set for one source.
 type SourceSettings struct {
-	// BodyLimit is the largest body in bytes; 0 means the receiver's default.
+	// BodyLimit is the largest body in bytes; 0 means the receiver's own limit,
+	// which is the largest for all.
 	BodyLimit int64 `json:"body_limit,omitempty"`
+	// RateLimit is how many deliveries a minute each receiver takes, so many at
+	// once included; 0 means any number. What is over it is not acknowledged.
+	RateLimit int `json:"rate_limit,omitempty"`
+	// Definition says how the platform works, where Debrief does not ship it.
+	Definition string `json:"definition,omitempty"`
 }
 
 // NewSource is what [Store.CreateSource] needs.
@@ -157,6 +163,15 @@ func (s *Store) changeSecrets(ctx context.Context, id uuid.UUID, actor Actor, wh
 	return nil
 }
 
+// SetSource replaces a source's settings.
+func (s *Store) SetSource(ctx context.Context, id uuid.UUID, settings SourceSettings, actor Actor) error {
+	raw, err := json.Marshal(settings)
+	if err != nil {
+		return fmt.Errorf("encoding the settings of source %s: %w", id, err)
+	}
+	return s.switchSource(ctx, id, actor, "settings changed", `update sources set settings = $2 where id = $1`, raw)
+}
+
 // DisableSource stops a source: what it still sends is acknowledged, so that the
 // platform does not complain, and its content is dropped.
 func (s *Store) DisableSource(ctx context.Context, id uuid.UUID, actor Actor) error {
@@ -168,13 +183,13 @@ func (s *Store) EnableSource(ctx context.Context, id uuid.UUID, actor Actor) err
 	return s.switchSource(ctx, id, actor, "enabled", `update sources set disabled_at = null where id = $1`)
 }
 
-func (s *Store) switchSource(ctx context.Context, id uuid.UUID, actor Actor, what, sql string) error {
+func (s *Store) switchSource(ctx context.Context, id uuid.UUID, actor Actor, what, sql string, args ...any) error {
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
 		src, err := s.source(ctx, tx, selectSource+` where id = $1 for update`, id)
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, sql, id); err != nil {
+		if _, err := tx.Exec(ctx, sql, append([]any{id}, args...)...); err != nil {
 			return err
 		}
 		return s.auditSource(ctx, tx, src, actor, what)

@@ -38,14 +38,38 @@ func (s *Store) wake(ctx context.Context, q querier, organizationID, meetingID u
 	return nil
 }
 
+// ListenWakeups calls each once it listens, and then whenever there are new
+// wakeups, until ctx ends or the connection that it takes for itself is lost: what
+// comes in between is missed, so whoever listens also looks now and then. each must
+// not block.
+func (s *Store) ListenWakeups(ctx context.Context, each func()) error {
+	pooled, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return fmt.Errorf("listening for wakeups: %w", err)
+	}
+	conn := pooled.Hijack()
+	defer closeListener(conn)
+	if _, err := conn.Exec(ctx, `listen debrief_wakeups`); err != nil {
+		return fmt.Errorf("listening for wakeups: %w", err)
+	}
+	for {
+		each()
+		if _, err := conn.WaitForNotification(ctx); err != nil {
+			return fmt.Errorf("listening for wakeups: %w", err)
+		}
+	}
+}
+
 // ClaimWakeups takes up to limit wakeups that are due, the longest due first. A
 // claim lasts half a minute: who has not sent it by then, or died, loses it to
 // the next. Claims of several processes never overlap.
 func (s *Store) ClaimWakeups(ctx context.Context, limit int) ([]Wakeup, error) {
+	// A claim that a power cut undoes is made again, so nothing waits for the disk.
 	rows, err := s.pool.Query(ctx, `
-		with due as materialized (
-		  select id from wakeups where next_attempt_at <= now()
-		  order by next_attempt_at limit $1 for update skip locked)
+		with hasty as materialized (select set_config('synchronous_commit', 'off', true)),
+		due as materialized (
+		  select id from wakeups, hasty where next_attempt_at <= now()
+		  order by next_attempt_at limit $1 for update of wakeups skip locked)
 		update wakeups w set attempts = w.attempts + 1, next_attempt_at = now() + interval '30 seconds'
 		from due where w.id = due.id
 		returning w.id, w.organization_id, w.meeting_id, w.reason, w.attempts, w.created_at`, limit)

@@ -54,7 +54,8 @@ type Write struct {
 	// ApprovalID is the human's word that this action may run, if there is one.
 	ApprovalID *uuid.UUID
 	// Properties are what to send: the action's, as edited by the approver, and
-	// [KeyProperty] if the intent says so. Of [WriteLook]: what was sent.
+	// [KeyProperty] if the intent says so. Of [WriteLook]: what was sent. Of an
+	// archive they only say that.
 	Properties map[string]string
 	// NaturalKey belongs to those properties.
 	NaturalKey string
@@ -275,6 +276,10 @@ func (t *writeTx) permitted(ctx context.Context) error {
 	w.Properties = map[string]string{}
 	maps.Copy(w.Properties, w.Action.Content.Properties)
 	maps.Copy(w.Properties, edit)
+	if w.Action.Tool.Operation == policy.Archive {
+		// By its values a write's audit row is known.
+		w.Properties = map[string]string{"archived": "true"}
+	}
 	// What asks the approver something beside yes or no is not HubSpot's.
 	maps.DeleteFunc(w.Properties, func(name, _ string) bool { return strings.HasPrefix(name, QuestionPrefix) })
 	w.NaturalKey = naturalKey(w.Action.Content.NaturalKey, w.Properties)
@@ -848,6 +853,13 @@ func (s *Store) EndWrite(ctx context.Context, end WriteEnd) (Action, error) {
 				return fmt.Errorf("recording the claim's record: %w", err)
 			}
 		}
+		if a.State.Happened() && a.Tool.Operation == policy.Archive {
+			// Who wants such a record later makes a new one.
+			if _, err := tx.Exec(ctx, `
+				delete from write_claims where organization_id = $1 and object_type = $2 and record_id = $3`, a.OrganizationID, a.Tool.Object, a.TargetID); err != nil {
+				return fmt.Errorf("giving the claim of an archived record up: %w", err)
+			}
+		}
 		return nil
 	})
 	if err != nil {
@@ -895,7 +907,7 @@ func (s *Store) BeginToolCall(ctx context.Context, e AuditEntry, tools []policy.
 			return ErrNoConnection
 		}
 		for _, tool := range tools {
-			d, err := decideCall(ctx, tx, e.OrganizationID, tool, e.Origin)
+			d, err := s.decideCall(ctx, tx, e.OrganizationID, tool, e.Origin)
 			if err != nil {
 				return err
 			}

@@ -42,7 +42,7 @@ func (w *Web) showConnect(c *gin.Context) {
 		w.connectFailed(c, "reading a link to connect", err)
 		return
 	}
-	w.render(c, http.StatusOK, "connect.html", "Connect HubSpot", connectPage{
+	w.render(c, http.StatusOK, "connect.html", w.printer(c).T("Connect HubSpot"), connectPage{
 		Invitation: invitation, Action: c.Request.URL.EscapedPath(), Scopes: w.scopes(),
 	})
 }
@@ -111,7 +111,7 @@ func (w *Web) askWhatStays(c *gin.Context, exists *store.ExistsError, state stor
 		// The question can be asked without the name.
 		w.options.OnError(c.Request.Context(), "reading who connected", err)
 	}
-	w.render(c, http.StatusOK, "exists.html", "This account is connected already", existsPage{
+	w.render(c, http.StatusOK, "exists.html", w.printer(c).T("This account is connected already"), existsPage{
 		ExistsError: *exists, InstalledBy: installedBy(exists.Connection, names), Action: connections.CallbackPath, State: state.Reveal(),
 	})
 }
@@ -129,7 +129,7 @@ func (w *Web) settle(c *gin.Context) {
 			w.connectFailed(c, "keeping a connection", err)
 			return
 		}
-		w.render(c, http.StatusOK, "kept.html", "Nothing was changed", nil)
+		w.render(c, http.StatusOK, "kept.html", w.printer(c).T("Nothing was changed"), nil)
 	default:
 		w.fail(c, http.StatusBadRequest, "Nothing was done", "Go back and choose one of the two.")
 	}
@@ -158,7 +158,7 @@ func (w *Web) connected(c *gin.Context, result connections.Result, err error) {
 			data.On++
 		}
 	}
-	w.render(c, http.StatusOK, "connected.html", "HubSpot is connected", data)
+	w.render(c, http.StatusOK, "connected.html", w.printer(c).T("HubSpot is connected"), data)
 }
 
 func (w *Web) connectFailed(c *gin.Context, doing string, err error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"html/template"
 	"net/http"
 	"slices"
 	"strconv"
@@ -16,6 +17,7 @@ import (
 	"github.com/debriefhq/debrief/connections"
 	"github.com/debriefhq/debrief/policy"
 	"github.com/debriefhq/debrief/store"
+	"github.com/debriefhq/debrief/words"
 )
 
 const (
@@ -206,7 +208,7 @@ func (w *Web) renderConnections(c *gin.Context, status int, data connectionsPage
 	data.Counts = countStates(data.Connections, len(data.Coming))
 	role := sessionOf(c).Role
 	data.MaySee, data.IsAdmin = role != store.RoleViewer, role == store.RoleAdmin
-	w.render(c, status, "connections.html", "Connections to HubSpot", data)
+	w.render(c, status, "connections.html", w.printer(c).T("Connections to HubSpot"), data)
 }
 
 func (w *Web) attempts(ctx context.Context, organizationID uuid.UUID) ([]attemptView, error) {
@@ -297,7 +299,7 @@ func (w *Web) beginLogin(c *gin.Context, r connections.LoginRequest) {
 	case err != nil:
 		w.broken(c, "making a link to connect", err)
 	case handed:
-		w.render(c, http.StatusOK, "link.html", "A link to hand over", linkPage{r.Name, login})
+		w.render(c, http.StatusOK, "link.html", w.printer(c).T("A link to hand over"), linkPage{r.Name, login})
 	default:
 		c.Redirect(http.StatusSeeOther, login.URL)
 	}
@@ -548,7 +550,7 @@ func (w *Web) showDisconnect(c *gin.Context) {
 }
 
 func (w *Web) renderDisconnect(c *gin.Context, status int, connection store.Connection, problem string) {
-	w.render(c, status, "disconnect.html", "Disconnect "+connection.Name+"?", disconnectPage{w.view(connection, nil, nil), problem})
+	w.render(c, status, "disconnect.html", w.printer(c).T("Disconnect %s?", connection.Name), disconnectPage{w.view(connection, nil, nil), problem})
 }
 
 func (w *Web) disconnect(c *gin.Context) {
@@ -571,17 +573,47 @@ func (w *Web) uninstall(c *gin.Context) {
 	})
 }
 
-// when is a moment for a page without a script, which can't know the reader's
-// time zone.
-func when(t any) string {
+// when is a moment as words: the page's script, if there is one, says it in the
+// reader's own time zone where it stands in [moment].
+func when(p words.Printer, t any) string {
 	switch at := t.(type) {
 	case *time.Time:
 		if at == nil {
-			return "never"
+			return p.T("never")
 		}
-		return when(*at)
+		return when(p, *at)
 	case time.Time:
-		return at.UTC().Format("2 Jan 2006, 15:04 UTC")
+		if p.Language() == "en" {
+			return at.UTC().Format("2 Jan 2006, 15:04 UTC")
+		}
+		return p.DateTime(at.UTC())
 	}
 	return ""
+}
+
+// day is the day of a moment, in UTC.
+func day(p words.Printer, t any) string {
+	switch at := t.(type) {
+	case *time.Time:
+		if at == nil {
+			return p.T("never")
+		}
+		return day(p, *at)
+	case time.Time:
+		return p.Date(at.UTC())
+	}
+	return ""
+}
+
+// moment is [when] as an element that the page's script can read.
+func moment(p words.Printer, t any) template.HTML {
+	at, ok := t.(time.Time)
+	if pointer, isPointer := t.(*time.Time); isPointer && pointer != nil {
+		at, ok = *pointer, true
+	}
+	if !ok {
+		return template.HTML(template.HTMLEscapeString(when(p, t))) //nolint:gosec // escaped
+	}
+	//nolint:gosec // times alone, and escaped
+	return template.HTML(`<time datetime="` + at.UTC().Format(time.RFC3339) + `">` + template.HTMLEscapeString(when(p, at)) + `</time>`)
 }

@@ -85,7 +85,7 @@ func TestTheConnectPageSaysWhatIsAskedOfWhom(t *testing.T) {
 
 	account := person.do(t, http.MethodGet, b.link(t, connections.LoginRequest{Name: "main", HubID: 815, OptionalScopes: []string{"crm.schemas.deals.write"}})).body
 	require.Contains(t, account, "It has to be HubSpot account <strong>815</strong>")
-	require.Contains(t, account, "HubSpot's own limits on a person do not apply")
+	require.Contains(t, account, "HubSpot&#39;s own limits on a person do not apply")
 	require.Contains(t, account, `<code>crm.schemas.deals.write</code> <span class="tag">optional</span>`)
 	require.Contains(t, account, "Hand this link to whoever it is")
 
@@ -190,7 +190,7 @@ func TestRolesOnTheConnectionsPages(t *testing.T) {
 		page := person.do(t, http.MethodGet, b.server.URL+"/connections")
 		require.Equal(t, http.StatusOK, page.status)
 		require.Contains(t, page.body, "Which integrations are enabled? 1 connected.")
-		require.Contains(t, person.do(t, http.MethodGet, b.server.URL+"/").body, "1 connected")
+		require.Contains(t, person.do(t, http.MethodGet, b.server.URL+"/overview").body, "1 connected")
 		require.Equal(t, role != store.RoleViewer, strings.Contains(page.body, ">main<") || strings.Contains(page.body, "<li>main "), role)
 		for _, detail := range []string{"4711", "9 granted", "Latest attempts", "Connect an account"} {
 			require.Equal(t, role == store.RoleAdmin, strings.Contains(page.body, detail), "%s %s", role, detail)

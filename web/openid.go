@@ -79,7 +79,7 @@ func (w *Web) renderOpenID(c *gin.Context, status int, data openIDPage) {
 	if len(all) == 1 {
 		data.Provider = host(all[0].Issuer)
 	}
-	w.render(c, status, "openid.html", "Sign in to Debrief", data)
+	w.render(c, status, "openid.html", w.printer(c).T("Sign in to Debrief"), data)
 }
 
 func host(address string) string {
@@ -121,7 +121,7 @@ func (w *Web) beginOpenID(c *gin.Context) {
 		return
 	}
 	c.Header("Refresh", "0; url="+to)
-	w.render(c, http.StatusOK, "going.html", "On to "+host(p.Issuer), to)
+	w.render(c, http.StatusOK, "going.html", w.printer(c).T("On to %s", host(p.Issuer)), to)
 }
 
 func (w *Web) authorizeURL(c *gin.Context, organizationID uuid.UUID, returnTo string) (string, error) {

@@ -195,7 +195,7 @@ func (b *bundle) toProvider(t *testing.T, person *browser, fields ...string) str
 
 func (b *bundle) signedIn(t *testing.T, person *browser) bool {
 	t.Helper()
-	return person.do(t, http.MethodGet, b.server.URL+"/").status == http.StatusOK
+	return person.do(t, http.MethodGet, b.server.URL+"/overview").status == http.StatusOK
 }
 
 func (b *bundle) lastCause() string {
@@ -251,7 +251,8 @@ func TestSigningInByOpenIDConnect(t *testing.T) {
 	require.True(t, in.cookies[0].HttpOnly)
 	_, err = b.store.Session(t.Context(), store.Secret(planted))
 	require.ErrorIs(t, err, store.ErrNotFound)
-	home := person.do(t, http.MethodGet, b.server.URL+"/")
+	require.Equal(t, "/inbox", person.do(t, http.MethodGet, b.server.URL+"/").location)
+	home := person.do(t, http.MethodGet, b.server.URL+"/overview")
 	require.Contains(t, home.body, "You are signed in to "+b.org.Name+" as member")
 	require.Contains(t, home.body, "Mara Lindqvist")
 	require.NotContains(t, home.body, "Temporal")
@@ -558,7 +559,7 @@ func TestTheOperatorChoosesAnOrganization(t *testing.T) {
 	person := b.as(t, "mara@acme.example", store.RoleAdmin)
 	require.Equal(t, "/", person.do(t, http.MethodGet, b.server.URL+"/organization").location)
 	require.Equal(t, http.StatusNotFound, person.post(t, b.server.URL+"/organization", "organization", other.ID.String()).status)
-	require.Contains(t, person.do(t, http.MethodGet, b.server.URL+"/").body, "You are signed in to "+b.org.Name)
+	require.Contains(t, person.do(t, http.MethodGet, b.server.URL+"/overview").body, "You are signed in to "+b.org.Name)
 }
 
 // as is a browser that a new person of the organization is signed in with, by a

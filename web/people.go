@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/debriefhq/debrief/store"
+	"github.com/debriefhq/debrief/words"
 )
 
 // People is what the pages about people need of the store.
@@ -106,7 +107,7 @@ func (w *Web) renderPeople(c *gin.Context, status int, data peoplePage) {
 	if data.MaySee {
 		data.People = slices.DeleteFunc(all, func(p store.Person) bool { return !shown(p, data.Show, data.Query) })
 	}
-	w.render(c, status, "people.html", "People", data)
+	w.render(c, status, "people.html", w.printer(c).T("People"), data)
 }
 
 func shown(p store.Person, show, query string) bool {
@@ -260,7 +261,11 @@ func (w *Web) changePerson(c *gin.Context) {
 				return store.ErrNotFound
 			}
 		}
-		return w.store.UpdatePerson(ctx, organizationID, id, store.PersonChange{Name: &name, Role: &role, StandInID: &standIn}, actor(c))
+		change := store.PersonChange{Name: &name, Role: &role, StandInID: &standIn}
+		if team, ok := c.GetPostForm("team"); ok {
+			change.Team = &team
+		}
+		return w.store.UpdatePerson(ctx, organizationID, id, change, actor(c))
 	})
 }
 
@@ -304,7 +309,7 @@ func (w *Web) deactivatePerson(c *gin.Context) {
 			}
 		}
 		if left > 0 {
-			return &store.Refusal{Sentence: "this person is deactivated, but HubSpot did not confirm that their own grant is revoked (" + plural(left, "connection", "connections") + "). Deactivate them once more in a minute: that tries it again"}
+			return &store.Refusal{Sentence: "this person is deactivated, but HubSpot did not confirm that their own grant is revoked (" + words.Printer{}.Plural(left, "%d connection", "%d connections") + "). Deactivate them once more in a minute: that tries it again"}
 		}
 		return nil
 	})

@@ -161,7 +161,7 @@ func TestOwnersAreShown(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, page(), "host: no owner found in HubSpot")
 	require.Contains(t, admin.do(t, http.MethodGet, b.server.URL+"/people?show=owners").body, "host: no owner found in HubSpot")
-	require.Contains(t, admin.do(t, http.MethodGet, b.server.URL+"/").body, "1 without an active owner")
+	require.Contains(t, admin.do(t, http.MethodGet, b.server.URL+"/overview").body, "1 without an active owner")
 	_, err = b.store.RecordOwner(t.Context(), b.org.ID, ada, store.OwnerSeen{HubID: 4711, OwnerID: "88"})
 	require.NoError(t, err)
 	require.Contains(t, page(), "HubSpot account 4711: owner 88, as of ")

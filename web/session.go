@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -55,6 +54,8 @@ func (w *Web) signedIn(c *gin.Context) {
 	switch {
 	case err == nil:
 		c.Set(sessionKey, &session)
+		// The one script, and what it asks for. Pages before signing in have none.
+		c.Header("Content-Security-Policy", w.csp+"; script-src 'self'; connect-src 'self'")
 	case !errors.Is(err, store.ErrNotFound):
 		w.broken(c, "reading a session", err)
 		c.Abort()
@@ -96,11 +97,11 @@ func (w *Web) requireRole(roles ...store.Role) gin.HandlerFunc {
 		if slices.Contains(roles, sessionOf(c).Role) {
 			return
 		}
-		names := make([]string, 0, len(roles))
+		p, names := w.printer(c), make([]string, 0, len(roles))
 		for _, r := range roles {
-			names = append(names, string(r))
+			names = append(names, p.Known(string(r)))
 		}
-		w.fail(c, http.StatusForbidden, "Your role does not allow that", "You are signed in as "+string(sessionOf(c).Role)+"; this is for: "+strings.Join(names, ", ")+". An admin of your organization can change roles.")
+		w.fail(c, http.StatusForbidden, "Your role does not allow that", p.T("You are signed in as %s; this is for: %s. An admin of your organization can change roles.", p.Known(string(sessionOf(c).Role)), strings.Join(names, ", ")))
 		c.Abort()
 	}
 }
@@ -130,6 +131,9 @@ func section(c *gin.Context) string {
 
 // broken says that something failed on our side, and tells whoever runs Debrief.
 func (w *Web) broken(c *gin.Context, doing string, err error) {
+	if c.Request.Context().Err() != nil {
+		return // the browser has gone: nobody failed, and nobody reads the answer
+	}
 	w.options.OnError(c.Request.Context(), doing, err)
 	w.fail(c, http.StatusServiceUnavailable, "This does not work just now", "Something went wrong on our side. Try again in a minute.")
 }
@@ -149,7 +153,7 @@ func (w *Web) showOrganizations(c *gin.Context) {
 		w.broken(c, "listing organizations", err)
 		return
 	}
-	w.render(c, http.StatusOK, "organizations.html", "Which organization?", organizationsPage{To: ownPath(c.Query("to")), Organizations: all})
+	w.render(c, http.StatusOK, "organizations.html", w.printer(c).T("Which organization?"), organizationsPage{To: ownPath(c.Query("to")), Organizations: all})
 }
 
 func (w *Web) chooseOrganization(c *gin.Context) {
@@ -168,6 +172,15 @@ func (w *Web) chooseOrganization(c *gin.Context) {
 	default:
 		c.Redirect(http.StatusSeeOther, ownPath(c.PostForm("to")))
 	}
+}
+
+// home leads those who may answer to what waits for them.
+func (w *Web) home(c *gin.Context) {
+	if session := sessionOf(c); session.PersonID != nil && session.Role != store.RoleViewer {
+		c.Redirect(http.StatusSeeOther, "/inbox")
+		return
+	}
+	w.start(c)
 }
 
 type startPage struct {
@@ -195,7 +208,7 @@ func (w *Web) start(c *gin.Context) {
 	if sessionOf(c).IsOperator && w.options.Home != "/" {
 		data.TemporalURL = w.options.Home
 	}
-	w.render(c, http.StatusOK, "start.html", "Start", data)
+	w.render(c, http.StatusOK, "start.html", w.printer(c).T("Overview"), data)
 }
 
 // ownPath returns a path of our own site, and "/" for everything else: a browser
@@ -210,11 +223,4 @@ func ownPath(to string) string {
 		return "/"
 	}
 	return u.RequestURI()
-}
-
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return strconv.Itoa(n) + " " + many
 }

@@ -10,6 +10,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,9 +19,10 @@ import (
 
 	"github.com/debriefhq/debrief/connections"
 	"github.com/debriefhq/debrief/store"
+	"github.com/debriefhq/debrief/words"
 )
 
-//go:embed pages
+//go:embed pages assets
 var files embed.FS
 
 const (
@@ -38,6 +40,13 @@ type Store interface {
 	People
 	IdentityProviders
 	Grants
+	Questions
+	MeetingPages
+	Changes
+	Permitting
+	Received
+	Trail
+	Settings
 }
 
 // Sessions is what signing in and staying so needs.
@@ -61,8 +70,16 @@ type Options struct {
 	// Home is where the operator's browser goes after signing in; empty for "/".
 	// Everybody else goes to "/".
 	Home string
+	// WorkflowURL is where the operator sees the workflow of a meeting; nil for
+	// nowhere.
+	WorkflowURL func(meetingID uuid.UUID) string
+	// Schemas lists an organization's custom objects; nil where they are typed.
+	Schemas Schemas
 	// HTTPClient asks identity providers; nil for one with a timeout of 10 seconds.
 	HTTPClient *http.Client
+	// Closing ends the live updates of open pages when it is closed, so that the
+	// server can shut down; nil for never.
+	Closing <-chan struct{}
 	// OnError is told of every failure that is not the browser's, with its cause;
 	// nil for nobody.
 	OnError func(ctx context.Context, doing string, err error)
@@ -73,11 +90,15 @@ type Web struct {
 	store       Store
 	connections Connections
 	options     Options
-	pages       *template.Template
-	css         []byte
-	cssPath     string
-	csp         string
-	origins     *http.CrossOriginProtection
+	// pages are the templates by the language that their words are printed in.
+	pages map[string]*template.Template
+	// printers are by language, too.
+	printers map[string]words.Printer
+	style    asset
+	script   asset
+	csp      string
+	changes  *changes
+	origins  *http.CrossOriginProtection
 }
 
 // New returns the pages over what they show.
@@ -102,15 +123,10 @@ func New(s Store, c Connections, o Options) (*Web, error) {
 	if o.OnError == nil {
 		o.OnError = func(context.Context, string, error) {}
 	}
-	pages, err := template.New("").Funcs(template.FuncMap{"plural": plural, "when": when, "join": strings.Join}).ParseFS(files, "pages/*.html")
-	if err != nil {
-		return nil, fmt.Errorf("reading the pages: %w", err)
+	w := &Web{store: s, connections: c, options: o, origins: http.NewCrossOriginProtection()}
+	if err := w.readFiles(); err != nil {
+		return nil, err
 	}
-	css, err := files.ReadFile("pages/style.css")
-	if err != nil {
-		return nil, fmt.Errorf("reading the style: %w", err)
-	}
-	sum := sha256.Sum256(css)
 	// A browser checks a form's target again when the answer redirects: without
 	// these origins, "Continue" to HubSpot and "Sign in" with a home elsewhere
 	// would do nothing in Chrome.
@@ -122,22 +138,66 @@ func New(s Store, c Connections, o Options) (*Web, error) {
 	if home.Host != "" {
 		targets += " " + home.Scheme + "://" + home.Host
 	}
-	w := &Web{
-		store: s, connections: c, options: o, pages: pages, css: css,
-		// The name changes with the content, so that it may be cached for ever.
-		cssPath: "/static/style-" + hex.EncodeToString(sum[:6]) + ".css",
-		csp:     "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'; form-action " + targets,
-		origins: http.NewCrossOriginProtection(),
-	}
+	w.csp = "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'; form-action " + targets
+	w.changes = newChanges(s, o.OnError)
 	if err := w.origins.AddTrustedOrigin(public.Scheme + "://" + public.Host); err != nil {
 		return nil, fmt.Errorf("the public URL %q is not one: %w", o.PublicURL, err)
 	}
 	return w, nil
 }
 
+// readFiles reads the templates, once for each language, and what pages load.
+func (w *Web) readFiles() error {
+	w.pages, w.printers = map[string]*template.Template{}, map[string]words.Printer{}
+	for _, language := range words.Languages() {
+		printer := words.In(language)
+		pages, err := template.New("").Funcs(template.FuncMap{
+			"known": printer.Known, "t": printer.T, "plural": printer.Plural,
+			"when": func(at any) string { return when(printer, at) }, "day": func(at any) string { return day(printer, at) },
+			"moment": func(at any) template.HTML { return moment(printer, at) },
+			"join":   strings.Join,
+		}).ParseFS(files, "pages/*.html")
+		if err != nil {
+			return fmt.Errorf("reading the pages: %w", err)
+		}
+		w.pages[language], w.printers[language] = pages, printer
+	}
+	var err error
+	if w.style, err = readAsset("style", "css", "text/css; charset=utf-8"); err != nil {
+		return err
+	}
+	w.script, err = readAsset("debrief", "js", "text/javascript; charset=utf-8")
+	return err
+}
+
+// asset is a file that pages load.
+type asset struct {
+	// path changes with the content, so that it may be cached for ever.
+	path        string
+	contentType string
+	content     []byte
+}
+
+func readAsset(name, extension, contentType string) (asset, error) {
+	folder := map[string]string{"css": "pages", "js": "assets"}[extension]
+	content, err := files.ReadFile(folder + "/" + name + "." + extension)
+	if err != nil {
+		return asset{}, fmt.Errorf("reading the file %s: %w", name, err)
+	}
+	sum := sha256.Sum256(content)
+	return asset{path: "/static/" + name + "-" + hex.EncodeToString(sum[:6]) + "." + extension, contentType: contentType, content: content}, nil
+}
+
+func (a asset) serve(c *gin.Context) {
+	c.Header("Cache-Control", "public, max-age=31536000, immutable")
+	c.Header("X-Content-Type-Options", "nosniff")
+	c.Data(http.StatusOK, a.contentType, a.content)
+}
+
 // Register adds the pages to a router.
 func (w *Web) Register(r gin.IRouter) {
-	r.GET(w.cssPath, w.style)
+	r.GET(w.style.path, w.style.serve)
+	r.GET(w.script.path, w.script.serve)
 	pages := r.Group("/", w.headers, w.sameSite, limitBody)
 	pages.GET("/session/:token", w.showSignIn)
 	pages.POST("/session/:token", w.signIn)
@@ -156,7 +216,13 @@ func (w *Web) Register(r gin.IRouter) {
 	in.POST("/organization", w.chooseOrganization)
 
 	inside := in.Group("/", w.inOrganization)
-	inside.GET("/", w.start)
+	inside.GET("/", w.home)
+	inside.GET("/overview", w.start)
+	w.registerInbox(inside)
+	w.registerTools(inside)
+	w.registerDeliveries(inside)
+	w.registerAudit(inside)
+	w.registerSettings(inside)
 	inside.GET("/people", w.showPeople)
 	inside.GET("/people/:id", w.requireRole(store.RoleAdmin, store.RoleApprover, store.RoleMember), w.showPerson)
 	inside.GET("/connections", w.showConnections)
@@ -221,12 +287,6 @@ func (w *Web) sameSite(c *gin.Context) {
 	}
 }
 
-func (w *Web) style(c *gin.Context) {
-	c.Header("Cache-Control", "public, max-age=31536000, immutable")
-	c.Header("X-Content-Type-Options", "nosniff")
-	c.Data(http.StatusOK, "text/css; charset=utf-8", w.css)
-}
-
 func (w *Web) setCookie(c *gin.Context, name, value string, maxAge int) {
 	http.SetCookie(c.Writer, &http.Cookie{ //nolint:gosec // Secure where the public URL is: `make dev` has plain http
 		Name: name, Value: value, Path: "/", MaxAge: maxAge, HttpOnly: true,
@@ -239,22 +299,52 @@ func (w *Web) setCookie(c *gin.Context, name, value string, maxAge int) {
 // page is what every template gets. Session is who is signed in, if the page is
 // for somebody who is.
 type page struct {
-	Title   string
-	CSS     string
-	Section string
+	Title    string
+	Language string
+	CSS, JS  string
+	Section  string
 	// Wide is for a table.
-	Wide    bool
+	Wide bool
+	// Live is the address of the changes that the page follows; empty for none.
+	Live    string
 	Session *store.Session
 	Data    any
 }
 
+// liveKey is where a request keeps [page.Live].
+const liveKey = "live"
+
+// widePages have tables.
+var widePages = []string{"connections.html", "meetings.html", "tools.html", "deliveries.html", "audit.html"}
+
+// printer writes in the reader's language: the person's, or before somebody has
+// signed in the browser's.
+func (w *Web) printer(c *gin.Context) words.Printer {
+	if session, ok := c.Get(sessionKey); ok {
+		if session, ok := session.(*store.Session); ok && !session.IsOperator {
+			return w.printers[words.In(session.Language).Language()]
+		}
+	}
+	for wanted := range strings.SplitSeq(c.GetHeader("Accept-Language"), ",") {
+		tag, _, _ := strings.Cut(strings.TrimSpace(wanted), ";")
+		base, _, _ := strings.Cut(strings.ToLower(tag), "-")
+		if p, ok := w.printers[base]; ok {
+			return p
+		}
+	}
+	return words.Printer{}
+}
+
+// render writes a page. The title is in the reader's language already.
 func (w *Web) render(c *gin.Context, status int, name, title string, data any) {
 	var b strings.Builder
-	p := page{Title: title, CSS: w.cssPath, Section: section(c), Wide: name == "connections.html", Data: data}
+	language := w.printer(c).Language()
+	p := page{Title: title, Language: language, CSS: w.style.path, Section: section(c), Wide: slices.Contains(widePages, name), Live: c.GetString(liveKey), Data: data}
 	if session, ok := c.Get(sessionKey); ok {
 		p.Session, _ = session.(*store.Session)
+		p.JS = w.script.path
 	}
-	if err := w.pages.ExecuteTemplate(&b, name, p); err != nil {
+	if err := w.pages[language].ExecuteTemplate(&b, name, p); err != nil {
 		w.options.OnError(c.Request.Context(), "rendering "+name, err)
 		c.Data(http.StatusInternalServerError, "text/plain; charset=utf-8", []byte("Something went wrong on our side."))
 		return
@@ -262,8 +352,11 @@ func (w *Web) render(c *gin.Context, status int, name, title string, data any) {
 	c.Data(status, "text/html; charset=utf-8", []byte(b.String()))
 }
 
+// fail says that something was not done, and why, in English or in the reader's
+// language already.
 func (w *Web) fail(c *gin.Context, status int, title, sentence string) {
-	w.render(c, status, "error.html", title, sentence)
+	p := w.printer(c)
+	w.render(c, status, "error.html", p.Known(title), p.Known(sentence))
 }
 
 func (w *Web) showSignIn(c *gin.Context) {
@@ -271,7 +364,7 @@ func (w *Web) showSignIn(c *gin.Context) {
 		w.signInFailed(c, err)
 		return
 	}
-	w.render(c, http.StatusOK, "sign-in.html", "Sign in to Debrief", c.Request.URL.EscapedPath())
+	w.render(c, http.StatusOK, "sign-in.html", w.printer(c).T("Sign in to Debrief"), c.Request.URL.EscapedPath())
 }
 
 func (w *Web) signIn(c *gin.Context) {

@@ -39,6 +39,7 @@ type bundle struct {
 	user    hubspottest.User
 	org     store.Organization
 	app     store.App
+	closing chan struct{}
 
 	mu     sync.Mutex
 	causes []string // what OnError was told
@@ -48,7 +49,7 @@ const hubID = 4711
 
 func setup(t *testing.T) *bundle {
 	t.Helper()
-	b := &bundle{}
+	b := &bundle{closing: make(chan struct{})}
 	b.store, b.url = storetest.New(t)
 	b.sim = hubspottest.NewServer(hubspottest.Options{})
 	t.Cleanup(b.sim.Close)
@@ -70,7 +71,7 @@ func setup(t *testing.T) *bundle {
 	})
 	var err error
 	b.web, err = web.New(b.store, b.service, web.Options{
-		PublicURL: public, AuthorizeURL: b.sim.URL + "/oauth/authorize",
+		PublicURL: public, AuthorizeURL: b.sim.URL + "/oauth/authorize", Closing: b.closing,
 		HTTPClient: &http.Client{Transport: transport},
 		OnError: func(_ context.Context, doing string, err error) {
 			t.Logf("%s: %v", doing, err)

@@ -16,7 +16,7 @@ import (
 
 // debriefMapping reads Debrief's own event, for senders that can choose what
 // they send. Its JSON Schema is docs/events/meeting-event.schema.json.
-type debriefMapping struct{}
+type debriefMapping struct{ noHandshake }
 
 // ownEvent is the body of Debrief's own event.
 type ownEvent struct {
@@ -35,10 +35,8 @@ type ownData struct {
 	meeting.Details
 }
 
-func (debriefMapping) Handshake([]byte, string) (any, bool) { return nil, false }
-
 // Key is the webhook-id: constant over attempts, by the specification.
-func (debriefMapping) Key(d Delivery) string { return one(d.Header, "Webhook-Id") }
+func (debriefMapping) Key(d Delivery) string { return messageID(d.Header) }
 
 func (m debriefMapping) Events(d Delivery) ([]meeting.Event, error) {
 	var body ownEvent

@@ -1,9 +1,10 @@
 // Package webhooks receives what meeting platforms send, and understands it.
 //
 // A [Platform] is a value: how it signs, how it answers a handshake, how it
-// names a delivery, and what its bodies mean. One file for each. The [Receiver]
-// verifies a request against the raw bytes, stores it, and answers; the [Relay]
-// turns what is stored into events in their meetings, and passes wakeups on.
+// names a delivery, and what its bodies mean. One file for each, or a [Definition]
+// in platforms/. The [Receiver] verifies a request against the raw bytes, stores
+// it, and answers; the [Relay] turns what is stored into events in their meetings,
+// and passes wakeups on.
 //
 // A 2xx is sent only after the delivery is committed: an acknowledged webhook is
 // never lost. Nothing is stored of what was not signed, and nothing tells an

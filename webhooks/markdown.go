@@ -81,3 +81,14 @@ func actionItems(markdown string) []meeting.ActionItem {
 	}
 	return items
 }
+
+// splitLines are the lines without their ends, empty ones left out.
+func splitLines(s string) []string {
+	var lines []string
+	for line := range strings.Lines(s) {
+		if line = strings.TrimSpace(line); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}

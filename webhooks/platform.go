@@ -3,7 +3,12 @@ package webhooks
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -25,10 +30,18 @@ type Authentication interface {
 	// CheckSecret says with a sentence why secret can't be a signing secret of
 	// this kind. An empty one never can.
 	CheckSecret(secret string) error
-	// Verify says whether the request was signed with secret, over these raw
+	// Verify says whether the request was signed with secret, over its raw
 	// bytes, inside the time window. It fails with a [Refusal]; whether that is
-	// [MissingSignature] depends on the header alone.
-	Verify(header http.Header, body []byte, secret string, now time.Time) error
+	// [MissingSignature] depends on the header and the URL alone.
+	Verify(r Request, secret string, now time.Time) error
+}
+
+// Request is what an authentication sees: nothing of it is decoded.
+type Request struct {
+	// URL is where it was sent to, by Debrief's public address.
+	URL    *url.URL
+	Header http.Header
+	Body   []byte
 }
 
 // Mapping is what a platform's bodies mean.
@@ -48,7 +61,15 @@ type Delivery struct {
 	SourceID uuid.UUID
 	Header   http.Header
 	Body     []byte
+	// Fetched is what the platform's API answered about it, where the webhook
+	// itself only names something; nil where nothing was asked.
+	Fetched []byte
 }
+
+// noHandshake is of platforms that challenge nobody.
+type noHandshake struct{}
+
+func (noHandshake) Handshake([]byte, string) (any, bool) { return nil, false }
 
 // NewPlatform returns a platform, or an error where anything is missing.
 func NewPlatform(name string, a Authentication, m Mapping) (Platform, error) {
@@ -66,6 +87,41 @@ func NewPlatform(name string, a Authentication, m Mapping) (Platform, error) {
 // Name is what sources call the platform.
 func (p Platform) Name() string { return p.name }
 
+// Proof is how the platform proves that a request is its own, in a few words.
+func (p Platform) Proof() string {
+	switch a := p.authentication.(type) {
+	case bodySignature:
+		return "a signature of the body in " + a.header
+	case sharedSecret:
+		if a.header == "" {
+			return "a token in the URL"
+		}
+		return "a secret in the header " + a.header
+	case signedToken:
+		return "a signed token (RS256) over the URL and the body"
+	case standardWebhooks:
+		return "a signature as Standard Webhooks makes it"
+	default:
+		return "a signature of the time and the body"
+	}
+}
+
+// Hint is what an operator has to know besides the URL and the secret; often
+// nothing.
+func (p Platform) Hint() string {
+	switch a := p.authentication.(type) {
+	case sharedSecret:
+		if a.header == "" {
+			return "Add ?token= and the secret to the URL. Whatever logs URLs on the way, a proxy say, sees it: tell it not to."
+		}
+		return "Let it send the header " + a.header + " with the secret."
+	case signedToken:
+		return "It has to post to exactly this URL: the URL is signed."
+	default:
+		return ""
+	}
+}
+
 // CheckSecret says with a sentence why secret can't be used with this platform.
 func (p Platform) CheckSecret(secret string) error {
 	if p.authentication == nil {
@@ -74,25 +130,39 @@ func (p Platform) CheckSecret(secret string) error {
 	return p.authentication.CheckSecret(secret)
 }
 
-// Platforms are those that Debrief knows, by name.
-func Platforms() map[string]Platform {
+// Platforms are those that Debrief knows, by name: those that have code of their
+// own, and those that are [Definition]s.
+func Platforms() map[string]Platform { return maps.Clone(shipped()) }
+
+var shipped = sync.OnceValue(func() map[string]Platform {
 	known := map[string]Platform{}
+	add := func(p Platform, err error) {
+		if err != nil {
+			panic(err) // a mistake in what ships
+		}
+		known[p.name] = p
+	}
 	for _, p := range []struct {
 		name           string
 		authentication Authentication
 		mapping        Mapping
 	}{
+		{"calcom", calcomSignature, calcomMapping{}},
+		{"calendly", calendlySignature{}, calendlyMapping{}},
 		{"debrief", standardWebhooks{}, debriefMapping{}},
+		{"fathom", standardWebhooks{}, fathomMapping{}},
+		{"fireflies", firefliesSignature, firefliesMapping{}},
+		{"granola", standardWebhooks{}, granolaMapping{}},
+		{"recall", standardWebhooks{}, recallMapping{}},
 		{"zoom", zoomSignature{}, zoomMapping{}},
 	} {
-		platform, err := NewPlatform(p.name, p.authentication, p.mapping)
-		if err != nil {
-			panic(err) // a mistake in the list above
-		}
-		known[p.name] = platform
+		add(NewPlatform(p.name, p.authentication, p.mapping))
+	}
+	for _, d := range definitions() {
+		add(d.Platform())
 	}
 	return known
-}
+})
 
 // Unfit says why a genuine delivery can't be used. The reason is a sentence for
 // the operator and the sender, and quotes nothing of the body.
@@ -115,3 +185,21 @@ const (
 
 // Error names the refusal.
 func (r Refusal) Error() string { return string(r) }
+
+var eventName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_. -]{0,79}$`)
+
+// notUsed is the verdict on a genuine event that Debrief has no use for. Its name
+// is told if it looks like one.
+func notUsed(platform, event string) Unfit {
+	if !eventName.MatchString(event) {
+		return Unfit{"the body has no event that " + platform + " would send"}
+	}
+	return Unfit{"Debrief does not use " + possessive(platform) + " event " + event}
+}
+
+func possessive(name string) string {
+	if strings.HasSuffix(name, "s") {
+		return name + "'"
+	}
+	return name + "'s"
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -23,6 +24,8 @@ const (
 	standardSecret = "whsec_ZGVicmllZi10ZXN0LXNlY3JldC1vZi0zMi1ieXRlcyE="
 	otherSecret    = "whsec_YW5vdGhlci1zZWNyZXQtb2YtdGhpcnR5LXR3by1ieXRlcw=="
 	zoomSecret     = "zoom-secret-token-of-the-tests"
+	calendlySecret = "calendly-signing-key-harbor"
+	otherToken     = "a-token-that-nobody-here-knows"
 	// printf h4rb0r_Token-0123456789 | openssl dgst -sha256 -hmac <zoomSecret>
 	opensslToken = "cee71f2adb7bb4ea6e719929c211af6d340f13d16b2a319442075a8cc95619c9"
 )
@@ -73,7 +76,7 @@ func TestPlatformNeedsAnAuthentication(t *testing.T) {
 	_, err = NewPlatform("", zoomSignature{}, zoomMapping{})
 	require.Error(t, err)
 	require.Error(t, Platform{}.CheckSecret("a secret that is long enough"))
-	require.Len(t, Platforms(), 2)
+	require.Len(t, Platforms(), 17)
 }
 
 // The vector of the specification's own test suites.
@@ -85,7 +88,7 @@ func TestStandardVector(t *testing.T) {
 	signature, err := SignStandard(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", at, body)
 	require.NoError(t, err)
 	require.Equal(t, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=", signature)
-	require.NoError(t, standardWebhooks{}.Verify(standardHeader(t, secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", at, body), body, secret, at))
+	require.NoError(t, standardWebhooks{}.Verify(Request{Header: standardHeader(t, secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", at, body), Body: body}, secret, at))
 }
 
 func TestVerifyStandard(t *testing.T) {
@@ -142,12 +145,12 @@ func TestVerifyStandard(t *testing.T) {
 			if tc.body != "" {
 				got = []byte(tc.body)
 			}
-			require.Equal(t, tc.want, standardWebhooks{}.Verify(header, got, standardSecret, now))
+			require.Equal(t, tc.want, standardWebhooks{}.Verify(Request{Header: header, Body: got}, standardSecret, now))
 		})
 	}
 	// An ID with a dot could hide another timestamp.
 	dotted := standardHeader(t, standardSecret, "msg.1", now, body)
-	require.Equal(t, WrongSignature, standardWebhooks{}.Verify(dotted, body, standardSecret, now))
+	require.Equal(t, WrongSignature, standardWebhooks{}.Verify(Request{Header: dotted, Body: body}, standardSecret, now))
 }
 
 func TestVerifyZoom(t *testing.T) {
@@ -191,7 +194,7 @@ func TestVerifyZoom(t *testing.T) {
 			if tc.change != nil {
 				tc.change(header)
 			}
-			require.Equal(t, tc.want, zoomSignature{}.Verify(header, body, zoomSecret, now))
+			require.Equal(t, tc.want, zoomSignature{}.Verify(Request{Header: header, Body: body}, zoomSecret, now))
 		})
 	}
 }
@@ -206,11 +209,11 @@ func TestEmptySecrets(t *testing.T) {
 		_, err := SignStandard(secret, "msg_1", now, body)
 		require.Error(t, err, secret)
 		header := standardHeader(t, standardSecret, "msg_1", now, body)
-		require.Equal(t, WrongSignature, standardWebhooks{}.Verify(header, body, secret, now), secret)
+		require.Equal(t, WrongSignature, standardWebhooks{}.Verify(Request{Header: header, Body: body}, secret, now), secret)
 	}
 	for _, secret := range []string{"", " ", "short"} {
 		require.Error(t, zoomSignature{}.CheckSecret(secret))
-		require.Equal(t, WrongSignature, zoomSignature{}.Verify(zoomHeader(secret, now, body), body, secret, now))
+		require.Equal(t, WrongSignature, zoomSignature{}.Verify(Request{Header: zoomHeader(secret, now, body), Body: body}, secret, now))
 	}
 	fresh, err := NewStandardSecret()
 	require.NoError(t, err)
@@ -505,44 +508,63 @@ func FuzzDebrief(f *testing.F) {
 func fuzzMapping(f *testing.F, platform string) {
 	f.Helper()
 	p := Platforms()[platform]
-	f.Fuzz(func(t *testing.T, body []byte) {
-		d := Delivery{Header: http.Header{"Webhook-Id": {"msg_1"}}, Body: body}
-		require.LessOrEqual(t, len(p.key(d)), 512)
-		_, _ = p.mapping.Handshake(body, zoomSecret)
-		events, err := p.understand(d)
-		if err != nil {
-			require.IsType(t, Unfit{}, err)
-			return
-		}
-		for _, e := range events {
-			require.NoError(t, e.Validate())
-			raw, err := json.Marshal(e)
-			require.NoError(t, err)
-			var again meeting.Event
-			require.NoError(t, json.Unmarshal(raw, &again))
-			second, err := json.Marshal(again.Normalize())
-			require.NoError(t, err)
-			require.Equal(t, string(raw), string(second), "stored and read, it is the same event")
-		}
-	})
+	f.Fuzz(func(t *testing.T, body []byte) { checkMapping(t, p, body) })
+}
+
+func checkMapping(t *testing.T, p Platform, body []byte) {
+	t.Helper()
+	d := Delivery{Header: http.Header{"Webhook-Id": {"msg_1"}}, Body: body}
+	require.LessOrEqual(t, len(p.key(d)), 512)
+	_, _ = p.mapping.Handshake(body, zoomSecret)
+	events, err := p.understand(d)
+	if err != nil {
+		require.IsType(t, Unfit{}, err)
+		return
+	}
+	for _, e := range events {
+		require.NoError(t, e.Validate())
+		raw, err := json.Marshal(e)
+		require.NoError(t, err)
+		var again meeting.Event
+		require.NoError(t, json.Unmarshal(raw, &again))
+		second, err := json.Marshal(again.Normalize())
+		require.NoError(t, err)
+		require.Equal(t, string(raw), string(second), "stored and read, it is the same event")
+	}
 }
 
 func FuzzVerify(f *testing.F) {
 	body := []byte(`{"a":1}`)
 	signature, err := SignStandard(standardSecret, "msg_1", now, body)
 	require.NoError(f, err)
-	f.Add("msg_1", strconv.FormatInt(now.Unix(), 10), signature, body)
-	f.Add("msg_1", strconv.FormatInt(now.Unix(), 10), SignZoom(zoomSecret, now, body), body)
+	timestamp := strconv.FormatInt(now.Unix(), 10)
+	f.Add("msg_1", timestamp, signature, body)
+	f.Add("msg_1", timestamp, SignZoom(zoomSecret, now, body), body)
+	f.Add("msg_1", timestamp, SignCalendly(calendlySecret, now, body), body)
+	f.Add("msg_1", timestamp, firefliesSignature.sign(zoomSecret, body), body)
+	f.Add("msg_1", timestamp, "eyJhbGciOiJSUzI1NiJ9.eyJleHAiOjF9.AAAA", body)
 	f.Add("", "-1", "v1,", []byte{})
+	key, _ := tokenKey(f)
+	at, err := url.Parse("https://debrief.example/webhooks/1?token=" + otherToken[:19])
+	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, id, timestamp, signature string, body []byte) {
 		header := http.Header{
 			"Webhook-Id": {id}, "Webhook-Timestamp": {timestamp}, "Webhook-Signature": {signature},
 			"X-Zm-Request-Timestamp": {timestamp}, "X-Zm-Signature": {signature},
+			"Calendly-Webhook-Signature": {signature}, "X-Cal-Signature-256": {signature}, "X-Hub-Signature": {signature},
+			"X-Debrief-Secret": {signature}, "Authorization": {signature},
 		}
-		// Nobody here knows this secret.
-		for _, a := range []Authentication{standardWebhooks{}, zoomSignature{}} {
-			require.Error(t, a.Verify(header, body, otherSecret, now))
-			_ = a.Verify(header, body, signature, now)
+		r := Request{URL: at, Header: header, Body: body}
+		// Nobody here knows these secrets.
+		for secret, all := range map[string][]Authentication{
+			otherSecret: {standardWebhooks{}, zoomSignature{}, calendlySignature{}, calcomSignature, firefliesSignature},
+			otherToken:  {sharedSecret{header: "X-Debrief-Secret"}, sharedSecret{}},
+			key:         {signedToken{}},
+		} {
+			for _, a := range all {
+				require.Error(t, a.Verify(r, secret, now))
+				_ = a.Verify(r, signature, now)
+			}
 		}
 	})
 }

@@ -5,10 +5,14 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
+	"net/url"
 	"os"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,9 +23,10 @@ import (
 	"github.com/debriefhq/debrief/store"
 )
 
-// DefaultBodyLimit is the largest body of a source that sets no other: events
-// with transcripts are the largest that platforms send, and none states a bound.
-const DefaultBodyLimit = 10 << 20
+// MaxBody is the largest body in bytes: events with transcripts are the largest
+// that platforms send, and none states a bound. A source may set a lower one, and
+// only who signs learns which: see [store.SourceSettings].
+const MaxBody = 10 << 20
 
 const (
 	// A platform that needs longer than this for a body is no platform.
@@ -44,6 +49,9 @@ type ReceiverOptions struct {
 	Store     *store.Store
 	Platforms map[string]Platform
 	Log       zerolog.Logger
+	// PublicURL is how platforms reach this installation. Only signatures that
+	// cover the URL need it.
+	PublicURL string
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Received is called after a delivery was committed and answered, to have it
@@ -56,6 +64,7 @@ type ReceiverOptions struct {
 type Receiver struct {
 	store     *store.Store
 	platforms map[string]Platform
+	publicURL string
 	log       zerolog.Logger
 	now       func() time.Time
 	received  func()
@@ -64,22 +73,25 @@ type Receiver struct {
 	mu       sync.Mutex
 	sources  map[uuid.UUID]cachedSource
 	largeOf  map[uuid.UUID]chan struct{} // of known sources only
+	rates    map[uuid.UUID]*rate         // of sources with a limit
 	counts   map[string]uint64
 	lastSaid time.Time
 	unsaid   int
 }
 
 type cachedSource struct {
-	source store.Source
-	known  bool
-	until  time.Time
+	source   store.Source
+	platform Platform
+	known    bool
+	until    time.Time
 }
 
 // NewReceiver returns a receiver.
 func NewReceiver(o ReceiverOptions) *Receiver {
 	r := &Receiver{
-		store: o.Store, platforms: o.Platforms, log: o.Log, now: o.Now, received: o.Received,
-		large: make(chan struct{}, largeBodies), sources: map[uuid.UUID]cachedSource{}, largeOf: map[uuid.UUID]chan struct{}{}, counts: map[string]uint64{},
+		store: o.Store, platforms: o.Platforms, publicURL: strings.TrimRight(o.PublicURL, "/"), log: o.Log, now: o.Now, received: o.Received,
+		large: make(chan struct{}, largeBodies), sources: map[uuid.UUID]cachedSource{}, largeOf: map[uuid.UUID]chan struct{}{},
+		rates: map[uuid.UUID]*rate{}, counts: map[string]uint64{},
 	}
 	if r.now == nil {
 		r.now = time.Now
@@ -98,7 +110,7 @@ func (r *Receiver) Register(router gin.IRoutes) {
 }
 
 // Counts are how many requests ended how since the start: "accepted",
-// "duplicate", "handshake", "unprocessable", "excluded", "too large",
+// "duplicate", "handshake", "unprocessable", "excluded", "too large", "too many",
 // "unavailable", "unreadable", or by their [Refusal].
 func (r *Receiver) Counts() map[string]uint64 {
 	r.mu.Lock()
@@ -120,43 +132,56 @@ type answer struct {
 
 func (r *Receiver) receive(c *gin.Context) {
 	ctx := c.Request.Context()
-	source, known, err := r.source(ctx, c.Param("source"))
+	at, err := r.source(ctx, c.Param("source"))
 	if err != nil {
 		r.unavailable(c, err)
 		return
 	}
-	if refusal := r.hopeless(c.Request.Header, source, known); refusal != nil {
-		if err := r.drain(c, source); err != nil {
+	source := at.source
+	request := r.request(c, source.ID)
+	if refusal := r.hopeless(request, at); refusal != nil {
+		if err := r.drain(c); err != nil {
 			r.unreadable(c, err)
 			return
 		}
 		r.refuse(c, source, refusal)
 		return
 	}
-	body, err := r.read(c, source)
+	request.Body, err = r.read(c, source)
 	if err != nil {
 		r.unreadable(c, err)
 		return
 	}
-	secret, refusal := r.verify(c.Request.Header, body, source)
+	secret, refusal := r.verify(request, at)
 	if refusal != nil {
 		r.refuse(c, source, refusal)
 		return
 	}
-	platform := r.platforms[source.Platform]
-	if challenge, is := platform.mapping.Handshake(body, secret); is {
+	// From here on the sender is the platform, and may know what is wrong.
+	if challenge, is := at.platform.mapping.Handshake(request.Body, secret); is {
 		r.count("handshake")
 		c.JSON(http.StatusOK, challenge)
 		return
 	}
+	if limit := source.Settings.BodyLimit; limit > 0 && int64(len(request.Body)) > limit {
+		r.unreadable(c, errTooLarge)
+		return
+	}
+	if wait := r.tooMany(source); wait > 0 {
+		r.count("too many")
+		// Not 429: most platforms retry a 5xx, and none a 4xx.
+		c.Header("Retry-After", strconv.Itoa(int(wait/time.Second)+1))
+		c.JSON(http.StatusServiceUnavailable, answer{Status: "unavailable", Reason: "please send it again later"})
+		return
+	}
 
-	d := Delivery{SourceID: source.ID, Header: c.Request.Header, Body: body}
+	d := Delivery{SourceID: source.ID, Header: request.Header, Body: request.Body}
 	n := store.NewDelivery{
-		Source: source, DedupeKey: platform.key(d), Body: body, Header: c.Request.Header,
+		Source: source, DedupeKey: at.platform.key(d), Body: request.Body, Header: request.Header,
 		ReceivedAt: r.now(), State: store.DeliveryReceived,
 	}
 	var unfit Unfit
-	switch _, err := safely(platform, d); {
+	switch _, err := safely(at.platform, d); {
 	case source.DisabledAt != nil:
 		n.State, n.Reason = store.DeliveryExcluded, "the source is disabled"
 	case errors.As(err, &unfit):
@@ -181,6 +206,47 @@ func (r *Receiver) receive(c *gin.Context) {
 	}
 }
 
+// request is what an authentication sees, still without the body. Its URL is the
+// one that the operator gave to the platform, whatever proxies made of it.
+func (r *Receiver) request(c *gin.Context, source uuid.UUID) Request {
+	request := Request{Header: c.Request.Header}
+	if at, err := url.Parse(r.publicURL + "/webhooks/" + source.String()); err == nil {
+		at.RawQuery = c.Request.URL.RawQuery
+		request.URL = at
+	}
+	return request
+}
+
+// rate is a source's allowance: it fills up to a minute's worth.
+type rate struct {
+	left float64
+	at   time.Time
+}
+
+// tooMany takes one delivery off the source's allowance, or says how long until
+// there is one again. Only what is genuine counts: others could else use it up.
+func (r *Receiver) tooMany(source store.Source) time.Duration {
+	limit := float64(source.Settings.RateLimit)
+	if limit <= 0 {
+		return 0
+	}
+	now := r.now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a, found := r.rates[source.ID]
+	if !found {
+		a = &rate{left: limit, at: now}
+		r.rates[source.ID] = a
+	}
+	a.left = min(limit, a.left+limit*now.Sub(a.at).Minutes())
+	a.at = now
+	if a.left < 1 {
+		return time.Duration((1 - a.left) / limit * float64(time.Minute))
+	}
+	a.left--
+	return 0
+}
+
 // safely maps the delivery; a mapping that panics is the relay's to report, and
 // the delivery is kept.
 func safely(p Platform, d Delivery) (events int, err error) {
@@ -195,34 +261,53 @@ func safely(p Platform, d Delivery) (events int, err error) {
 
 // source returns the source that the URL names. One that is unknown is looked up
 // and remembered like any other: how long it takes tells nobody whether it is.
-func (r *Receiver) source(ctx context.Context, param string) (store.Source, bool, error) {
+func (r *Receiver) source(ctx context.Context, param string) (cachedSource, error) {
 	id, err := uuid.Parse(param)
 	if err != nil || len(param) != 36 {
-		return store.Source{}, false, nil
+		return cachedSource{}, nil
 	}
 	now := r.now()
 	r.mu.Lock()
 	cached, found := r.sources[id]
 	r.mu.Unlock()
 	if found && now.Before(cached.until) {
-		return cached.source, cached.known, nil
+		return cached, nil
 	}
-	source, err := r.store.Source(ctx, id)
-	known := err == nil
+	looked := cachedSource{until: now.Add(sourceTTL)}
+	looked.source, err = r.store.Source(ctx, id)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return store.Source{}, false, err
+		return cachedSource{}, err
 	}
-	if _, implemented := r.platforms[source.Platform]; known && !implemented {
-		r.log.Error().Stringer("source", id).Str("platform", source.Platform).Msg("a source's platform is not known to this program")
-		known = false
+	if looked.known = err == nil; looked.known {
+		if looked.platform, err = PlatformOf(looked.source, r.platforms); err != nil {
+			r.log.Error().Err(err).Stringer("source", id).Msg("a source's platform is not known to this program")
+			looked.known = false
+		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.sources) >= sourcesInCache {
 		clear(r.sources)
 	}
-	r.sources[id] = cachedSource{source: source, known: known, until: now.Add(sourceTTL)}
-	return source, known, nil
+	r.sources[id] = looked
+	return looked, nil
+}
+
+// PlatformOf returns the platform of a source: the one of its own definition, or
+// else the known one that it names.
+func PlatformOf(source store.Source, known map[string]Platform) (Platform, error) {
+	if source.Settings.Definition != "" {
+		d, err := ParseDefinition([]byte(source.Settings.Definition))
+		if err != nil {
+			return Platform{}, fmt.Errorf("reading the definition of source %s: %w", source.ID, err)
+		}
+		return d.Platform()
+	}
+	platform, found := known[source.Platform]
+	if !found {
+		return Platform{}, fmt.Errorf("this program does not know the platform %q", source.Platform)
+	}
+	return platform, nil
 }
 
 var (
@@ -230,25 +315,22 @@ var (
 	errBusy     = errors.New("too many large bodies at once")
 )
 
-// limited returns the body, up to the source's limit and for so long as any body
-// may take. What it returns second has to be called afterwards.
-func limited(c *gin.Context, source store.Source) (io.Reader, func(), error) {
-	limit := source.Settings.BodyLimit
-	if limit <= 0 {
-		limit = DefaultBodyLimit
-	}
-	if c.Request.ContentLength > limit {
+// limited returns the body, up to the largest one and for so long as any body
+// may take. What it returns second has to be called afterwards. Until a signature
+// is verified, all sources have the same bounds: others would tell them apart.
+func limited(c *gin.Context) (io.Reader, func(), error) {
+	if c.Request.ContentLength > MaxBody {
 		return nil, nil, errTooLarge
 	}
 	// Deadlines of the connection go by the real clock, whatever ours says.
 	control := http.NewResponseController(c.Writer)
 	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout)) // a test's recorder has none
-	return http.MaxBytesReader(c.Writer, c.Request.Body, limit), func() { _ = control.SetReadDeadline(time.Time{}) }, nil
+	return http.MaxBytesReader(c.Writer, c.Request.Body, MaxBody), func() { _ = control.SetReadDeadline(time.Time{}) }, nil
 }
 
-// read reads the body, up to the source's limit.
+// read reads the body.
 func (r *Receiver) read(c *gin.Context, source store.Source) ([]byte, error) {
-	in, done, err := limited(c, source)
+	in, done, err := limited(c)
 	if err != nil {
 		return nil, err
 	}
@@ -293,8 +375,8 @@ func (r *Receiver) largeBodiesOf(source uuid.UUID) chan struct{} {
 // drain reads the body of a request that is refused already, and keeps nothing
 // of it. It is hashed, as the others are: whoever measures must not see that no
 // signature was compared.
-func (r *Receiver) drain(c *gin.Context, source store.Source) error {
-	in, done, err := limited(c, source)
+func (r *Receiver) drain(c *gin.Context) error {
+	in, done, err := limited(c)
 	if err != nil {
 		return err
 	}
@@ -317,12 +399,12 @@ func bodyError(err error) error {
 
 // hopeless says why a request can't be the platform's, whatever its body is, or
 // nil.
-func (r *Receiver) hopeless(header http.Header, source store.Source, known bool) error {
-	if !known || len(source.Secrets) == 0 {
+func (r *Receiver) hopeless(request Request, at cachedSource) error {
+	if !at.known || len(at.source.Secrets) == 0 {
 		return UnknownSource
 	}
 	// Whether a signature is there at all shows without the body.
-	err := r.platforms[source.Platform].authentication.Verify(header, nil, source.Secrets[0].Reveal(), r.now())
+	err := at.platform.authentication.Verify(request, at.source.Secrets[0].Reveal(), r.now())
 	if errors.Is(err, MissingSignature) {
 		return MissingSignature
 	}
@@ -330,11 +412,11 @@ func (r *Receiver) hopeless(header http.Header, source store.Source, known bool)
 }
 
 // verify returns the secret that signed the request, or why it is refused.
-func (r *Receiver) verify(header http.Header, body []byte, source store.Source) (string, error) {
+func (r *Receiver) verify(request Request, at cachedSource) (string, error) {
 	var refusal error = UnknownSource
 	now := r.now()
-	for _, secret := range source.Secrets {
-		err := r.platforms[source.Platform].authentication.Verify(header, body, secret.Reveal(), now)
+	for _, secret := range at.source.Secrets {
+		err := at.platform.authentication.Verify(request, secret.Reveal(), now)
 		if err == nil {
 			return secret.Reveal(), nil
 		}

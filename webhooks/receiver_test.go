@@ -298,7 +298,7 @@ func TestBodyLimit(t *testing.T) {
 	chunked := struct{ io.Reader }{bytes.NewReader(over)} // no length known before
 	require.Equal(t, http.StatusRequestEntityTooLarge,
 		send(t, b.url+"/webhooks/"+source.ID.String(), zoomHeader(zoomSecret, now, over), chunked).status)
-	huge := bytes.Repeat([]byte(" "), DefaultBodyLimit+1)
+	huge := bytes.Repeat([]byte(" "), MaxBody+1)
 	require.Equal(t, http.StatusRequestEntityTooLarge,
 		send(t, b.url+"/webhooks/"+uuid.NewString(), http.Header{}, bytes.NewReader(huge)).status, "unsigned, of an unknown source")
 	require.Len(t, b.stored(t), 1)

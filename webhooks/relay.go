@@ -45,7 +45,10 @@ type Relay struct {
 
 const (
 	claimDeliveries = 4
-	claimWakeups    = 16
+	// Somebody may be waiting for what a wakeup begins: a few senders side by
+	// side, and none with a long row of them.
+	claimWakeups = 4
+	wakers       = 4
 	// How long one step may take. A shutdown waits for it, so that a delivery
 	// that is being understood need not wait for its lease to end.
 	understandTimeout = 20 * time.Second
@@ -62,7 +65,7 @@ func NewRelay(o RelayOptions) *Relay {
 	if o.Workers <= 0 {
 		o.Workers = 4
 	}
-	return &Relay{options: o, deliveries: make(chan struct{}, o.Workers), wakeups: make(chan struct{}, 1)}
+	return &Relay{options: o, deliveries: make(chan struct{}, o.Workers), wakeups: make(chan struct{}, wakers)}
 }
 
 // Poke says that there is something to understand. It never blocks: when all
@@ -81,9 +84,40 @@ func (r *Relay) Run(ctx context.Context) {
 		workers.Go(func() { r.loop(ctx, r.deliveries, r.understandSome) })
 	}
 	if r.options.Waker != nil {
-		workers.Go(func() { r.loop(ctx, r.wakeups, r.wakeSome) })
+		for range wakers {
+			workers.Go(func() { r.loop(ctx, r.wakeups, r.wakeSome) })
+		}
+		workers.Go(func() { r.listen(ctx) })
 	}
 	workers.Wait()
+}
+
+// listen has wakeups sent as soon as they are written, by whatever process. Where
+// that does not work, the interval is what remains.
+func (r *Relay) listen(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	var complained time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		err := r.options.Store.ListenWakeups(ctx, r.pokeWaker)
+		if err != nil && ctx.Err() == nil && time.Since(complained) > refusalLogging {
+			complained = time.Now()
+			r.options.Log.Error().Err(err).Msg("the relay does not hear of wakeups, and looks for them instead")
+		}
+		timer.Reset(r.options.Interval)
+	}
+}
+
+func (r *Relay) pokeWaker() {
+	select {
+	case r.wakeups <- struct{}{}:
+	default:
+	}
 }
 
 // loop calls some until it finds nothing more, and again when it is called for
@@ -133,10 +167,7 @@ func (r *Relay) understandSome(ctx context.Context) (more bool, err error) {
 			r.explain(context.WithoutCancel(ctx), d, err)
 		}
 		if result.Woken {
-			select {
-			case r.wakeups <- struct{}{}:
-			default:
-			}
+			r.pokeWaker()
 		}
 	}
 	return len(claimed) > 0, firstErr

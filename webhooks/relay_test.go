@@ -103,7 +103,7 @@ func TestWakeupsAreSettledOneByOne(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
-			ids := b.ended(t, 6)
+			ids := b.ended(t, claimWakeups)
 			var first uuid.UUID // fails, whichever comes first
 			var woken []uuid.UUID
 			relay := NewRelay(RelayOptions{Store: b.store, Log: zerolog.New(b.log), Waker: wakerFunc(func(_ context.Context, id uuid.UUID) error {
@@ -129,7 +129,7 @@ func TestWakeupsAreSettledOneByOne(t *testing.T) {
 				require.Equal(t, want, b.attempts(t))
 				return
 			}
-			require.Len(t, woken, 5)
+			require.Len(t, woken, claimWakeups-1)
 			want := map[uuid.UUID]int{}
 			if tc.kept {
 				want[first] = 1
@@ -138,6 +138,34 @@ func TestWakeupsAreSettledOneByOne(t *testing.T) {
 			}
 			require.Equal(t, want, b.attempts(t))
 		})
+	}
+}
+
+// A wakeup is sent when it is written, whoever writes it: nobody waits for the
+// relay's next look.
+func TestAWakeupIsHeardOf(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	id := b.ended(t, 1)[0]
+	b.sql(t, `delete from wakeups`)
+	woken := make(chan uuid.UUID, 10)
+	relay := NewRelay(RelayOptions{Store: b.store, Interval: time.Hour, Log: zerolog.New(b.log), Waker: wakerFunc(func(_ context.Context, id uuid.UUID) error {
+		woken <- id
+		return nil
+	})})
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() { defer close(ended); relay.Run(ctx) }()
+	defer func() { stop(); <-ended }()
+
+	for range 3 {
+		b.sql(t, fmt.Sprintf(`insert into wakeups (id, organization_id, meeting_id, reason) values (gen_random_uuid(), '%s', '%s', 'another process')`, b.organization.ID, id))
+		select {
+		case got := <-woken:
+			require.Equal(t, id, got)
+		case <-time.After(time.Minute):
+			t.Fatal("it is not heard of")
+		}
 	}
 }
 

@@ -49,7 +49,12 @@ func (p Platform) key(d Delivery) string {
 	if k := p.mapping.Key(d); k != "" {
 		return boundedKey(k)
 	}
-	sum := sha256.Sum256(d.Body)
+	return bodyKey(d.Body)
+}
+
+// bodyKey names a delivery that has no other name.
+func bodyKey(body []byte) string {
+	sum := sha256.Sum256(body)
 	return "body:" + hex.EncodeToString(sum[:])
 }
 
@@ -123,9 +128,13 @@ func understandStored(ctx context.Context, s *store.Store, platforms map[string]
 			err = fmt.Errorf("understanding delivery %s: the mapping of %s panicked (%T)", d.ID, d.Platform, p)
 		}
 	}()
-	platform, known := platforms[d.Platform]
-	if !known {
-		return result, fmt.Errorf("understanding delivery %s: this program does not know the platform %q", d.ID, d.Platform)
+	source, err := s.Source(ctx, d.SourceID)
+	if err != nil {
+		return result, err
+	}
+	platform, err := PlatformOf(source, platforms)
+	if err != nil {
+		return result, fmt.Errorf("understanding delivery %s: %w", d.ID, err)
 	}
 	body, err := s.Body(ctx, d.ID)
 	if errors.Is(err, store.ErrErased) {
@@ -146,7 +155,7 @@ func understandStored(ctx context.Context, s *store.Store, platforms map[string]
 	if err != nil {
 		return result, fmt.Errorf("understanding delivery %s: %w", d.ID, err)
 	}
-	organizationID, err := organizationOf(ctx, s, d, events)
+	organizationID, err := organizationOf(ctx, s, source, events)
 	if errors.Is(err, store.ErrNotFound) {
 		return result, s.SettleDelivery(ctx, d.ID, store.DeliveryUnrouted, "no organization has connected the sender's account")
 	}
@@ -158,11 +167,7 @@ func understandStored(ctx context.Context, s *store.Store, platforms map[string]
 
 // organizationOf says whose the delivery is: its source's, or for a source of
 // the whole installation, that of the account that all its events come from.
-func organizationOf(ctx context.Context, s *store.Store, d store.Delivery, events []meeting.Event) (uuid.UUID, error) {
-	source, err := s.Source(ctx, d.SourceID)
-	if err != nil {
-		return uuid.Nil, err
-	}
+func organizationOf(ctx context.Context, s *store.Store, source store.Source, events []meeting.Event) (uuid.UUID, error) {
 	if source.OrganizationID != nil {
 		return *source.OrganizationID, nil
 	}
@@ -173,5 +178,5 @@ func organizationOf(ctx context.Context, s *store.Store, d store.Delivery, event
 		}
 		account = e.ProviderAccountID
 	}
-	return s.AccountOrganization(ctx, d.SourceID, account)
+	return s.AccountOrganization(ctx, source.ID, account)
 }

@@ -1,13 +1,10 @@
 package webhooks
 
 import (
-	"bytes"
 	"crypto/hmac"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"net/http"
 	"regexp"
 	"strconv"
 	"strings"
@@ -30,24 +27,18 @@ const (
 )
 
 func (zoomSignature) CheckSecret(secret string) error {
-	if len(strings.TrimSpace(secret)) < 8 {
-		return errors.New("the secret is too short: copy the app's Secret Token from Zoom's Feature page")
-	}
-	if strings.TrimSpace(secret) != secret {
-		return errors.New("the secret begins or ends with a space")
-	}
-	return nil
+	return checkSecret(secret, "copy the app's Secret Token from Zoom's Feature page")
 }
 
-func (z zoomSignature) Verify(header http.Header, body []byte, secret string, now time.Time) error {
-	timestamp, signature := one(header, "X-Zm-Request-Timestamp"), one(header, "X-Zm-Signature")
+func (z zoomSignature) Verify(r Request, secret string, now time.Time) error {
+	timestamp, signature := one(r.Header, "X-Zm-Request-Timestamp"), one(r.Header, "X-Zm-Signature")
 	if timestamp == "" || signature == "" {
 		return MissingSignature
 	}
 	encoded, versioned := strings.CutPrefix(signature, "v0=")
 	got, err := hex.DecodeString(encoded)
 	if z.CheckSecret(secret) != nil || !versioned || err != nil ||
-		!hmac.Equal(got, mac([]byte(secret), "v0:", timestamp, ":", string(body))) {
+		!hmac.Equal(got, mac([]byte(secret), "v0:", timestamp, ":", string(r.Body))) {
 		return WrongSignature
 	}
 	return within(timestamp, now, zoomPast, zoomFuture)
@@ -62,8 +53,8 @@ func SignZoom(secret string, timestamp time.Time, body []byte) string {
 type zoomMapping struct{}
 
 type zoomBody struct {
-	Event   string  `json:"event"`
-	EventTS zoomInt `json:"event_ts"` // milliseconds
+	Event   string `json:"event"`
+	EventTS whole  `json:"event_ts"` // milliseconds
 	Payload struct {
 		PlainToken string     `json:"plainToken"`
 		AccountID  string     `json:"account_id"`
@@ -71,7 +62,7 @@ type zoomBody struct {
 		OperatorID string     `json:"operator_id"`
 		Object     zoomObject `json:"object"`
 		OldObject  struct {
-			StartTime zoomTime `json:"start_time"`
+			StartTime moment `json:"start_time"`
 		} `json:"old_object"`
 	} `json:"payload"`
 }
@@ -79,23 +70,26 @@ type zoomBody struct {
 // zoomObject is a meeting as the meeting.* events have it, or a summary: they
 // share no names, and an event has the ones of its kind.
 type zoomObject struct {
-	UUID      string   `json:"uuid"`
-	ID        zoomText `json:"id"` // text in some events, a number in others
-	HostID    string   `json:"host_id"`
-	Topic     string   `json:"topic"`
-	StartTime zoomTime `json:"start_time"`
-	EndTime   zoomTime `json:"end_time"`
-	Duration  zoomInt  `json:"duration"` // minutes
-	Timezone  string   `json:"timezone"`
-	JoinURL   string   `json:"join_url"`
+	UUID      string `json:"uuid"`
+	ID        text   `json:"id"` // text in some events, a number in others
+	HostID    string `json:"host_id"`
+	HostEmail string `json:"host_email"`
+	Type      whole  `json:"type"`
+	Topic     string `json:"topic"`
+	StartTime moment `json:"start_time"`
+	EndTime   moment `json:"end_time"`
+	Duration  whole  `json:"duration"` // minutes
+	Timezone  string `json:"timezone"`
+	JoinURL   string `json:"join_url"`
 
 	Occurrences []struct {
-		OccurrenceID zoomText `json:"occurrence_id"`
-		StartTime    zoomTime `json:"start_time"`
-		Duration     zoomInt  `json:"duration"`
-		Status       string   `json:"status"`
+		OccurrenceID text   `json:"occurrence_id"`
+		StartTime    moment `json:"start_time"`
+		Duration     whole  `json:"duration"`
+		Status       string `json:"status"`
 	} `json:"occurrences"`
 	Settings struct {
+		Private  bool `json:"private_meeting"`
 		Invitees []struct {
 			Email string `json:"email"`
 		} `json:"meeting_invitees"`
@@ -108,13 +102,13 @@ type zoomObject struct {
 		Email string `json:"email"`
 	} `json:"participant"`
 
-	MeetingUUID      string   `json:"meeting_uuid"`
-	MeetingID        zoomText `json:"meeting_id"`
-	MeetingTopic     string   `json:"meeting_topic"`
-	MeetingHostID    string   `json:"meeting_host_id"`
-	MeetingHostEmail string   `json:"meeting_host_email"`
-	MeetingStart     zoomTime `json:"meeting_start_time"`
-	MeetingEnd       zoomTime `json:"meeting_end_time"`
+	MeetingUUID      string `json:"meeting_uuid"`
+	MeetingID        text   `json:"meeting_id"`
+	MeetingTopic     string `json:"meeting_topic"`
+	MeetingHostID    string `json:"meeting_host_id"`
+	MeetingHostEmail string `json:"meeting_host_email"`
+	MeetingStart     moment `json:"meeting_start_time"`
+	MeetingEnd       moment `json:"meeting_end_time"`
 	// Since 2025-04-24 the summary is Markdown in summary_content, and since
 	// 2025-08-18 there is summary_doc_url; before, it came in parts.
 	SummaryContent  string `json:"summary_content"`
@@ -125,6 +119,50 @@ type zoomObject struct {
 		Summary string `json:"summary"`
 	} `json:"summary_details"`
 	NextSteps []string `json:"next_steps"`
+
+	FileID   text   `json:"file_id"`
+	ShareURL string `json:"share_url"`
+	Files    []struct {
+		ID       text   `json:"id"`
+		FileType string `json:"file_type"`
+	} `json:"recording_files"`
+
+	zoomBooking
+}
+
+// zoomBooking is what Zoom's scheduler tells.
+type zoomBooking struct {
+	InviteeEmail string `json:"invitee_email"`
+	InviteeFirst string `json:"invitee_first_name"`
+	InviteeLast  string `json:"invitee_last_name"`
+	TimeZone     string `json:"time_zone"`
+	Rescheduled  bool   `json:"rescheduled"`
+	Questions    []struct {
+		Question string          `json:"question"`
+		Answer   json.RawMessage `json:"answer"` // a text or a list of them
+	} `json:"questions_and_answers"`
+	Tracking     map[string]string `json:"tracking"`
+	Cancellation struct {
+		By     string `json:"canceled_by"`
+		ByType string `json:"canceler_type"`
+		Reason string `json:"reason"`
+	} `json:"cancellation"`
+	Scheduled struct {
+		EventID   string `json:"event_id"`
+		Summary   string `json:"summary"`
+		Start     moment `json:"start_date_time"`
+		End       moment `json:"end_date_time"`
+		Attendees []struct {
+			Name  string `json:"display_name"`
+			Email string `json:"email"`
+		} `json:"attendees"`
+		Guests   []string `json:"guests"`
+		External struct {
+			Kind      string `json:"kind"`
+			MeetingID text   `json:"meeting_id"`
+			JoinURL   string `json:"meeting_join_url"`
+		} `json:"external_location"`
+	} `json:"scheduled_event"`
 }
 
 // zoomChallenge is what a plainToken may look like. Zoom's are 22 characters of
@@ -163,14 +201,12 @@ func (zoomMapping) Key(d Delivery) string {
 
 func (b zoomBody) key() string {
 	o := b.Payload.Object
-	parts := []string{b.Event, b.Payload.AccountID, first(o.UUID, o.MeetingUUID, string(o.ID)), strconv.FormatInt(int64(b.EventTS), 10)}
-	if who := first(o.Participant.UUID, o.Participant.User, o.Participant.ID); who != "" {
+	parts := []string{b.Event, b.Payload.AccountID, first(o.UUID, o.MeetingUUID, string(o.ID), o.Scheduled.EventID), strconv.FormatInt(int64(b.EventTS), 10)}
+	if who := first(o.Participant.UUID, o.Participant.User, o.Participant.ID, o.InviteeEmail); who != "" {
 		parts = append(parts, who)
 	}
 	return strings.Join(parts, "+")
 }
-
-var zoomEventName = regexp.MustCompile(`^[a-z_]{1,40}(\.[a-z_]{1,60}){1,3}$`)
 
 func (zoomMapping) Events(d Delivery) ([]meeting.Event, error) {
 	var b zoomBody
@@ -201,7 +237,7 @@ func (zoomMapping) Events(d Delivery) ([]meeting.Event, error) {
 		return b.scheduled(e)
 	case "meeting.deleted":
 		e.Type = meeting.Canceled
-		e.ScheduledStart = time.Time(o.StartTime)
+		return b.scheduled(e)
 	case "meeting.started":
 		e.Type = meeting.Started
 		e.ActualStart = time.Time(o.StartTime)
@@ -215,20 +251,41 @@ func (zoomMapping) Events(d Delivery) ([]meeting.Event, error) {
 	case "meeting.ended":
 		e.Type = meeting.Ended
 		e.ActualStart, e.ActualEnd = time.Time(o.StartTime), time.Time(o.EndTime)
-	case "meeting.summary_completed", "meeting.summary_updated":
+	case "meeting.summary_completed", "meeting.summary_updated", "meeting.summary_shared", "meeting.summary_recovered":
 		e.Type = meeting.NotesReady
-		if b.Event == "meeting.summary_updated" {
+		if b.Event != "meeting.summary_completed" {
 			e.Type = meeting.NotesUpdated
 		}
 		e.ActualStart, e.ActualEnd = time.Time(o.MeetingStart), time.Time(o.MeetingEnd)
 		e.Organizer.Email = o.MeetingHostEmail
 		e.ReportURL = o.SummaryDocURL
 		o.summary(&e)
-	default:
-		if !zoomEventName.MatchString(b.Event) {
-			return nil, Unfit{"the body has no event that Zoom would send"}
+		if e.Type == meeting.NotesUpdated && e.Summary.Text == "" && e.NextSteps.Text == "" {
+			return nil, Unfit{"the event brings no notes"}
 		}
-		return nil, Unfit{fmt.Sprintf("Debrief does not use Zoom's event %s", b.Event)}
+	case "meeting.summary_trashed", "meeting.summary_deleted":
+		return nil, Unfit{"Zoom's notes were deleted there; what Debrief has of the meeting stays until it is erased here"}
+	case "meeting.aic_transcript_completed":
+		e.Type = meeting.TranscriptReady
+		e.ActualStart = time.Time(o.MeetingStart)
+		e.Transcript = meeting.Transcript{Status: "ready", Ref: string(o.FileID)}
+	case "recording.completed", "recording.transcript_completed":
+		e.Type = meeting.RecordingReady
+		e.ActualStart = time.Time(o.StartTime)
+		e.Organizer.Email = o.HostEmail
+		e.RecordingURL = o.ShareURL
+		if b.Event == "recording.transcript_completed" {
+			e.Type = meeting.TranscriptReady
+			for _, f := range o.Files {
+				if f.FileType == "TRANSCRIPT" {
+					e.Transcript = meeting.Transcript{Status: "ready", Ref: string(f.ID)}
+				}
+			}
+		}
+	case "scheduler.scheduled_event_created", "scheduler.scheduled_event_canceled":
+		b.booking(&e)
+	default:
+		return nil, notUsed("Zoom", b.Event)
 	}
 	return []meeting.Event{e}, nil
 }
@@ -236,6 +293,12 @@ func (zoomMapping) Events(d Delivery) ([]meeting.Event, error) {
 // maxOccurrences of one series are understood: each is a meeting of its own, and
 // all of them are one transaction. It is years of a daily meeting.
 const maxOccurrences = 500
+
+// The types of meetings that recur. Their uuid is the series'.
+const (
+	zoomSeriesWithoutTimes = 3
+	zoomSeries             = 8
+)
 
 // scheduled completes an event about a meeting to come, and makes one for each
 // occurrence of a series. A series' uuid names no occurrence.
@@ -247,8 +310,12 @@ func (b zoomBody) scheduled(e meeting.Event) ([]meeting.Event, error) {
 	if b.Payload.OperatorID != "" && b.Payload.OperatorID == o.HostID {
 		e.Organizer.Email = b.Payload.Operator // who scheduled it for themselves
 	}
+	e.Private = o.Settings.Private
 	if len(o.Occurrences) == 0 {
-		e.ScheduledStart, e.ScheduledEnd = zoomSpan(o.StartTime, o.Duration)
+		if o.Type == zoomSeries || o.Type == zoomSeriesWithoutTimes {
+			e.Keys.InstanceID = ""
+		}
+		e.ScheduledStart, e.ScheduledEnd = span(o.StartTime, o.Duration)
 		return []meeting.Event{e}, nil
 	}
 	if len(o.Occurrences) > maxOccurrences {
@@ -259,21 +326,13 @@ func (b zoomBody) scheduled(e meeting.Event) ([]meeting.Event, error) {
 		one := e
 		one.DedupeKey += "+" + first(string(occurrence.OccurrenceID), time.Time(occurrence.StartTime).UTC().Format(time.RFC3339))
 		one.Keys.InstanceID = ""
-		one.ScheduledStart, one.ScheduledEnd = zoomSpan(occurrence.StartTime, occurrence.Duration)
-		if occurrence.Status == "deleted" {
+		one.ScheduledStart, one.ScheduledEnd = span(occurrence.StartTime, occurrence.Duration)
+		if occurrence.Status == "deleted" || e.Type == meeting.Canceled {
 			one.Type = meeting.Canceled
 		}
 		events = append(events, one)
 	}
 	return events, nil
-}
-
-func zoomSpan(start zoomTime, minutes zoomInt) (time.Time, time.Time) {
-	from := time.Time(start)
-	if from.IsZero() || minutes <= 0 || minutes > 60*24*31 {
-		return from, time.Time{}
-	}
-	return from, from.Add(time.Duration(minutes) * time.Minute)
 }
 
 func (b zoomBody) participant(e *meeting.Event) {
@@ -284,6 +343,41 @@ func (b zoomBody) participant(e *meeting.Event) {
 		e.Organizer = a.Person
 	}
 	e.Attendees = []meeting.Attendee{a}
+}
+
+// booking is of Zoom's own scheduler, which knows the calendar's event.
+func (b zoomBody) booking(e *meeting.Event) {
+	o, s := b.Payload.Object.zoomBooking, b.Payload.Object.Scheduled
+	e.Type = meeting.Scheduled
+	e.Title, e.TimeZone = s.Summary, o.TimeZone
+	e.Keys = meeting.Keys{CalendarEventID: s.EventID}
+	e.ScheduledStart, e.ScheduledEnd = s.Start.time(), s.End.time()
+	if s.External.Kind == "zoom" {
+		e.Keys.ProviderMeetingID, e.Keys.JoinURL = string(s.External.MeetingID), s.External.JoinURL
+	}
+	if b.Event == "scheduler.scheduled_event_canceled" {
+		e.Type = meeting.Canceled
+		e.Cancellation = meeting.Cancellation{By: o.Cancellation.By, ByType: o.Cancellation.ByType, Reason: o.Cancellation.Reason}
+		if o.Rescheduled {
+			// Half of a move: where to, the other half says. The old time finds the
+			// meeting, and is not told again.
+			e.Type, e.Cancellation = meeting.Rescheduled, meeting.Cancellation{}
+			e.Keys.PreviousStart = e.ScheduledStart
+			e.ScheduledStart, e.ScheduledEnd = time.Time{}, time.Time{}
+		}
+	}
+	name := strings.TrimSpace(o.InviteeFirst + " " + o.InviteeLast)
+	e.Attendees = append(e.Attendees, meeting.Attendee{Person: meeting.Person{Name: name, Email: o.InviteeEmail}, Role: "invitee"})
+	for _, a := range s.Attendees {
+		e.Attendees = append(e.Attendees, meeting.Attendee{Person: meeting.Person{Name: a.Name, Email: a.Email}})
+	}
+	for _, guest := range s.Guests {
+		e.Attendees = append(e.Attendees, meeting.Attendee{Person: meeting.Person{Email: guest}, Role: "guest"})
+	}
+	for _, q := range o.Questions {
+		e.Answers = append(e.Answers, meeting.Answer{Question: q.Question, Answer: said(q.Answer)})
+	}
+	e.Tracking = o.Tracking
 }
 
 // summary fills in the notes, of the new shape or of the old one.
@@ -310,74 +404,4 @@ func (o zoomObject) summary(e *meeting.Event) {
 	}
 	e.NextSteps = meeting.Text{Format: "markdown", Text: steps.String()}
 	e.ActionItems = actionItems(steps.String())
-}
-
-// zoomText is a string that Zoom also sends as a number.
-type zoomText string
-
-func (t *zoomText) UnmarshalJSON(raw []byte) error {
-	var s string
-	switch {
-	case bytes.Equal(raw, []byte("null")):
-		return nil
-	case raw[0] == '"':
-		if err := json.Unmarshal(raw, &s); err != nil {
-			return err
-		}
-	default:
-		var n json.Number
-		if err := json.Unmarshal(raw, &n); err != nil {
-			return Unfit{"an id is neither text nor a number"}
-		}
-		s = n.String()
-	}
-	*t = zoomText(s)
-	return nil
-}
-
-// zoomInt is a whole number that may come as text.
-type zoomInt int64
-
-func (i *zoomInt) UnmarshalJSON(raw []byte) error {
-	var t zoomText
-	if err := t.UnmarshalJSON(raw); err != nil {
-		return Unfit{"a number is not a number"}
-	}
-	if t == "" {
-		return nil
-	}
-	n, err := strconv.ParseInt(string(t), 10, 64)
-	if err != nil {
-		return Unfit{"a number is not a whole number"}
-	}
-	*i = zoomInt(n)
-	return nil
-}
-
-// zoomTime is a time that may be empty.
-type zoomTime time.Time
-
-func (t *zoomTime) UnmarshalJSON(raw []byte) error {
-	var s string
-	if err := json.Unmarshal(raw, &s); err != nil {
-		return Unfit{"a time is not text"}
-	}
-	if s == "" {
-		return nil
-	}
-	parsed, err := time.Parse(time.RFC3339, s)
-	if err != nil {
-		return Unfit{"a time is not in RFC 3339, such as 2026-09-08T15:00:00Z"}
-	}
-	*t = zoomTime(parsed)
-	return nil
-}
-
-func first(values ...string) string {
-	for _, v := range values {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
 }

@@ -1,4 +1,76 @@
 package words
 
 // germanCard is what cards say.
-var germanCard = map[string]string{}
+var germanCard = map[string]string{
+	// The states of an action.
+	"Not permitted":        "Nicht erlaubt",
+	"Waits for an answer":  "Wartet auf eine Antwort",
+	"Will be written":      "Wird geschrieben",
+	"Not written yet":      "Noch nicht geschrieben",
+	"Being written":        "Wird gerade geschrieben",
+	"Written":              "Geschrieben",
+	"Was so already":       "War schon so",
+	"Could not be written": "Konnte nicht geschrieben werden",
+	"Sent, and nobody knows whether it was written": "Gesendet; ob es geschrieben wurde, ist nicht bekannt",
+	"Rejected":                  "Abgelehnt",
+	"Nobody answered in time":   "Niemand hat rechtzeitig geantwortet",
+	"Skipped":                   "Übersprungen",
+	"Withdrawn":                 "Zurückgezogen",
+	"Written, and undone since": "Geschrieben und inzwischen rückgängig gemacht",
+	"Permitted":                 "Erlaubt",
+
+	"Meeting without a title": "Meeting ohne Titel",
+	"Erased meeting":          "Gelöschtes Meeting",
+	"FROM A TEST SOURCE: this goes to the real HubSpot account %s (%s).": "AUS EINER TESTQUELLE: Das geht in das echte HubSpot-Konto %s (%s).",
+	"TEST ACCOUNT: this goes to the HubSpot account %s (%s).":            "TESTKONTO: Das geht in das HubSpot-Konto %s (%s).",
+	"%s is set to ask each time.":                                        "Für „%s“ wird jedes Mal gefragt.",
+	"May start the account's own automation: %s.":                        "Kann die eigenen Automatisierungen des Kontos auslösen: %s.",
+	"a new record": "ein neuer Datensatz",
+	"%s (new)":     "%s (neu)",
+	"(empty)":      "(leer)",
+	"Yes":          "Ja",
+	"No":           "Nein",
+
+	"Who was there (e-mail addresses)":          "Wer dabei war (E-Mail-Adressen)",
+	"Which record is meant (its ID in HubSpot)": "Welcher Datensatz gemeint ist (seine ID in HubSpot)",
+
+	// Where in the meeting it was said.
+	"summary":     "Zusammenfassung",
+	"action item": "Aufgabe",
+	"transcript":  "Transkript",
+	"notes":       "Notizen",
+
+	// Why a record could be meant.
+	"attended":                   "war dabei",
+	"linked to %s, who attended": "verknüpft mit %s, war dabei",
+	"of %s":                      "von %s",
+	"open":                       "offen",
+	"closed":                     "abgeschlossen",
+	"stage: %s":                  "Phase: %s",
+	"owner %s attended":          "zuständig ist %s, war dabei",
+	"has this name":              "heißt so",
+	"has the domain %s":          "hat die Domain %s",
+	"last activity %s":           "letzte Aktivität %s",
+
+	// The headings of plain text.
+	"state":                         "Stand",
+	"record":                        "Datensatz",
+	"why":                           "warum",
+	"asked because":                 "gefragt, weil",
+	"doubt":                         "unklar",
+	"with":                          "mit",
+	"automation":                    "Automatik",
+	"said":                          "gesagt",
+	"changed":                       "geändert",
+	"was %s when first asked":       "war %s, als zuerst gefragt wurde",
+	"none of these: make a new one": "keiner davon: neu anlegen",
+	"falls with it":                 "entfällt damit",
+	"decision":                      "Entscheidung",
+	"%s by %s, %s":                  "%s von %s, %s",
+	"reason":                        "Grund",
+	"approved by":                   "zugestimmt",
+	"%d of %d":                      "%d von %d",
+	"until %s":                      "bis %s",
+	"question":                      "Frage",
+	"nobody":                        "niemand",
+}

@@ -2,6 +2,7 @@ package words
 
 import (
 	"strings"
+	"sync"
 
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
@@ -55,9 +56,12 @@ func (p Printer) Plural(n int, one, many string) string {
 }
 
 // tables are the German sentences by the English ones; each area has its own.
-func tables() []map[string]string { return []map[string]string{germanCard} }
+func tables() []map[string]string {
+	return []map[string]string{germanCard, germanStored, germanPages, germanTools, germanSite, germanNotify, germanInbox}
+}
 
-func german() catalog.Catalog {
+// german is made once per process: it is the same for every reader.
+var german = sync.OnceValue(func() catalog.Catalog {
 	b := catalog.NewBuilder(catalog.Fallback(language.English))
 	for _, table := range tables() {
 		for english, translated := range table {
@@ -66,4 +70,4 @@ func german() catalog.Catalog {
 		}
 	}
 	return b
-}
+})

@@ -20,6 +20,8 @@ func status(next store.Next) string {
 		return "gathering"
 	case store.NextPlan:
 		return "planning"
+	case store.NextUndo:
+		return "undoing"
 	case store.NextWrite:
 		return "writing"
 	case store.NextAnswer:

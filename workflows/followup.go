@@ -116,6 +116,8 @@ func (f *followUp) run(ctx workflow.Context) error {
 			err = f.waitForWhatStillComes(ctx)
 		case store.NextPlan:
 			err = f.planARound(ctx)
+		case store.NextUndo:
+			err = f.planTheUndo(ctx)
 		case store.NextWrite:
 			err = f.writeWhatIsReady(ctx)
 		case store.NextAnswer, store.NextPause:
@@ -160,6 +162,14 @@ func (f *followUp) waitForWhatStillComes(ctx workflow.Context) error {
 func (f *followUp) planARound(ctx workflow.Context) error {
 	f.worked = true
 	err := workflow.ExecuteActivity(remote(ctx, "Resolve and plan", inTurn(f.look.HubID, false)), activity.Plan, f.meeting()).Get(ctx, nil)
+	return f.pauseIfDisconnected(ctx, err)
+}
+
+// planTheUndo compares what was written with what HubSpot has now, and stores what
+// is to be taken back. From there on those are actions like any other.
+func (f *followUp) planTheUndo(ctx workflow.Context) error {
+	f.worked = true
+	err := workflow.ExecuteActivity(remote(ctx, "Plan the undo", inTurn(f.look.HubID, true)), activity.PlanUndo, f.meeting()).Get(ctx, nil)
 	return f.pauseIfDisconnected(ctx, err)
 }
 

@@ -38,6 +38,9 @@ type world struct {
 	paused       bool
 	pausedOn     uuid.UUID
 	connection   uuid.UUID
+	// undoing: an undo was asked for, and undo is what it then writes.
+	undoing bool
+	undo    []store.ReadyAction
 
 	looks    int
 	written  []uuid.UUID
@@ -68,6 +71,7 @@ func newWorld(t *testing.T) *world {
 	w.OnActivity(a.Plan, mock.Anything, mock.Anything).Return(w.plan)
 	w.OnActivity(a.Write, mock.Anything, mock.MatchedBy(func(in activities.WriteInput) bool { return in.ActionID != w.slow })).Return(w.write)
 	w.OnActivity(a.Write, mock.Anything, mock.Anything).After(10 * time.Minute).Return(w.write)
+	w.OnActivity(a.PlanUndo, mock.Anything, mock.Anything).Return(w.planUndo)
 	w.OnActivity(a.Pause, mock.Anything, mock.Anything).Return(w.pause)
 	w.OnActivity(a.Card, mock.Anything, mock.Anything).Return(func(context.Context, activities.Meeting) (string, error) { return "a card", nil })
 	w.OnActivity(a.Decide, mock.Anything, mock.Anything).Return(w.decide)
@@ -99,6 +103,8 @@ func (w *world) look(_ context.Context, m activities.Meeting) (store.Look, error
 	switch {
 	case w.paused && w.disconnected:
 		look.Next = store.NextPause
+	case w.undoing:
+		look.Next = store.NextUndo
 	case w.planned < w.version && !w.notes && w.Now().Before(w.gatherUntil):
 		look.Next, look.Until = store.NextGather, w.gatherUntil
 	case w.planned < w.version:
@@ -121,6 +127,14 @@ func (w *world) plan(context.Context, activities.Meeting) error {
 		return w.planFails
 	}
 	w.planned = w.version
+	return nil
+}
+
+func (w *world) planUndo(context.Context, activities.Meeting) error {
+	if w.disconnected {
+		return temporal.NewNonRetryableApplicationError("gone", activities.TypeDisconnected, nil, w.connection)
+	}
+	w.undoing, w.ready, w.pending = false, w.undo, nil
 	return nil
 }
 
@@ -417,6 +431,43 @@ func TestADecisionBySignalSurvivesContinueAsNew(t *testing.T) {
 	w.run()
 	w.continuedAsNew(t)
 	require.Len(t, w.decided, 1)
+}
+
+// An undo comes before what else there is to do, also for a follow-up that waits
+// or has lost its connection, and goes on as actions like any other.
+func TestAnUndoIsPlannedAndWritten(t *testing.T) {
+	t.Parallel()
+	t.Run("of a closed one", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.planned, w.undoing, w.undo = 1, true, []store.ReadyAction{{ID: uuid.New(), Title: "Archive Note"}}
+		want := w.undo[0].ID
+		w.run()
+		require.NoError(t, w.GetWorkflowError())
+		require.Equal(t, []uuid.UUID{want}, w.written)
+	})
+
+	t.Run("of one that waits for answers", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.planned, w.pending = 1, []store.PendingQuestion{question(w.Now().Add(24 * time.Hour))}
+		w.undo = []store.ReadyAction{{ID: uuid.New(), Title: "Update Deal"}}
+		want := w.undo[0].ID
+		w.after(time.Hour, func() { w.undoing = true; w.wake() })
+		w.run()
+		require.NoError(t, w.GetWorkflowError())
+		require.Equal(t, []uuid.UUID{want}, w.written)
+	})
+
+	t.Run("without a connection", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.planned, w.undoing, w.disconnected, w.connection = 1, true, true, uuid.New()
+		w.run()
+		w.continuedAsNew(t)
+		require.Equal(t, w.connection, w.pausedOn)
+		require.True(t, w.undoing, "it is still to be done")
+	})
 }
 
 func TestWhatIsPendingCanBeQueried(t *testing.T) {

@@ -2,11 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/debriefhq/debrief/card"
 	"github.com/debriefhq/debrief/store"
+	"github.com/debriefhq/debrief/words"
 )
 
 type approvalsCmd struct {
@@ -14,6 +19,10 @@ type approvalsCmd struct {
 	Approve approvalsApproveCmd `cmd:"" help:"Approve a question as it is."`
 	Edit    approvalsEditCmd    `cmd:"" help:"Approve a question with other values."`
 	Reject  approvalsRejectCmd  `cmd:"" help:"Reject a question."`
+
+	Delegate    approvalsDelegateCmd    `cmd:"" help:"Have one person answer in the place of another for a while."`
+	Undelegate  approvalsUndelegateCmd  `cmd:"" help:"Have a person answer for themselves again."`
+	Delegations approvalsDelegationsCmd `cmd:"" help:"List who answers in whose place."`
 }
 
 type approvalsListCmd struct {
@@ -40,66 +49,49 @@ func (c *approvalsListCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	var texts []string
+	if !c.JSON {
+		if texts, err = cards(ctx, s, o.ID, approvals); err != nil {
+			return err
+		}
+	}
 	return a.show(c.JSON, approvals, func() {
 		if len(approvals) == 0 {
 			a.say("No %s questions.", strings.TrimPrefix(c.State, "all"))
 			return
 		}
-		for i, p := range approvals {
+		for i, text := range texts {
 			if i > 0 {
 				a.say("")
 			}
-			a.printApproval(p)
+			a.say("%s", text)
 		}
 	})
 }
 
-// printApproval shows one question as an approver reads it.
-func (a *app) printApproval(p store.Approval) {
-	content := p.Action.Content
-	a.say("%s  %s", p.Action.Tool.Title(), content.Label)
-	if content.Purpose != "" {
-		a.say("  why       %s", content.Purpose)
-	}
-	if content.Doubt != "" {
-		a.say("  doubt     %s", content.Doubt)
-	}
-	for _, change := range content.Changes() {
-		mark, value := " ", oneLine(change.After)
-		if change.Amended {
-			mark = "*"
+// cards are the cards of the meetings that questions are about, in their order,
+// with the lines of these questions alone.
+func cards(ctx context.Context, s *store.Store, organizationID uuid.UUID, approvals []store.Approval) ([]string, error) {
+	lines := map[uuid.UUID][]uuid.UUID{} // by meeting
+	var meetings []uuid.UUID
+	for _, p := range approvals {
+		id := p.Action.Origin.ID
+		if lines[id] == nil {
+			meetings = append(meetings, id)
 		}
-		if change.Before != "" {
-			value = oneLine(change.Before) + " → " + value
+		lines[id] = append(lines[id], p.ActionID)
+	}
+	texts := make([]string, 0, len(meetings))
+	for _, id := range meetings {
+		facts, err := s.CardFacts(ctx, organizationID, id)
+		if err != nil {
+			return nil, err
 		}
-		a.say("  %s %-18s %s", mark, change.Property, value)
+		c := card.Of(facts, words.In("en"))
+		c.Lines = slices.DeleteFunc(c.Lines, func(l card.Line) bool { return !slices.Contains(lines[id], l.ActionID) })
+		texts = append(texts, strings.TrimSuffix(card.Text(c, words.In("en")), "\n"))
 	}
-	if links := content.Links(); links != "" {
-		a.say("  with      %s", links)
-	}
-	for _, e := range content.Evidence {
-		who := e.Speaker
-		if who == "" {
-			who = e.Source
-		}
-		a.say("  “%s” %s", oneLine(e.Quote), who)
-	}
-	if p.State == store.ApprovalPending {
-		a.say("  id        %s, until %s", p.ID, p.ExpiresAt.Local().Format("2006-01-02 15:04"))
-	} else {
-		a.say("  %s by %s via %s", p.State, p.DecidedBy, p.Via)
-	}
-}
-
-func oneLine(s string) string {
-	s = strings.Join(strings.Fields(s), " ")
-	if r := []rune(s); len(r) > 120 {
-		return string(r[:119]) + "…"
-	}
-	if s == "" {
-		return "(empty)"
-	}
-	return s
+	return texts, nil
 }
 
 type approvalsApproveCmd struct {
@@ -134,6 +126,7 @@ type decision struct {
 
 	ID     uuid.UUID `arg:"" help:"The question, as 'debrief approvals list' shows it."`
 	Reason string    `help:"Why; kept sealed beside the trail."`
+	As     string    `help:"Who decides, by e-mail address: with that person's own rights. Else it is the operator." placeholder:"EMAIL"`
 }
 
 func (c *decision) decide(ctx context.Context, a *app, verdict store.Verdict, edit map[string]string) error {
@@ -145,12 +138,117 @@ func (c *decision) decide(ctx context.Context, a *app, verdict store.Verdict, ed
 	if err != nil {
 		return err
 	}
+	actor := store.Operator
+	if c.As != "" {
+		person, err := findPerson(ctx, s, o, c.As)
+		if err != nil {
+			return err
+		}
+		actor.PersonID = &person.ID // the trail names both
+	}
 	decided, err := s.Decide(ctx, store.Decision{
-		OrganizationID: o.ID, ApprovalID: c.ID, Verdict: verdict, Edit: edit, Reason: c.Reason, Actor: store.Operator, Via: store.ViaCommandLine,
+		OrganizationID: o.ID, ApprovalID: c.ID, Verdict: verdict, Edit: edit, Reason: c.Reason, Actor: actor, Via: store.ViaCommandLine,
 	})
 	if err != nil {
 		return err
 	}
 	// The decision stands and the wake-up with it; the relay sends it.
 	return a.show(c.JSON, decided, func() { a.say("%s", decided.Sentence) })
+}
+
+type approvalsDelegateCmd struct {
+	jsonFlag
+
+	From  string    `required:"" help:"Who is away, by e-mail address." placeholder:"EMAIL"`
+	To    string    `required:"" help:"Who answers in their place, by e-mail address." placeholder:"EMAIL"`
+	Until time.Time `required:"" format:"2006-01-02" help:"The last day of it." placeholder:"YYYY-MM-DD"`
+}
+
+func (c *approvalsDelegateCmd) Run(ctx context.Context, a *app) error {
+	s, err := a.store(ctx, "approvals")
+	if err != nil {
+		return err
+	}
+	o, err := a.organization(ctx, s)
+	if err != nil {
+		return err
+	}
+	from, err := findPerson(ctx, s, o, c.From)
+	if err != nil {
+		return err
+	}
+	to, err := findPerson(ctx, s, o, c.To)
+	if err != nil {
+		return err
+	}
+	y, m, d := c.Until.Date()
+	until := time.Date(y, m, d+1, 0, 0, 0, 0, time.Local)
+	if err := s.Delegate(ctx, o.ID, from.ID, to.ID, until, store.Operator); err != nil {
+		return err
+	}
+	return a.done(c.JSON, "%s answers in the place of %s until the end of %s.", to.Label(), from.Label(), c.Until.Format(time.DateOnly))
+}
+
+type approvalsUndelegateCmd struct {
+	jsonFlag
+
+	From string `required:"" help:"Who answers for themselves again, by e-mail address." placeholder:"EMAIL"`
+}
+
+func (c *approvalsUndelegateCmd) Run(ctx context.Context, a *app) error {
+	s, err := a.store(ctx, "approvals")
+	if err != nil {
+		return err
+	}
+	o, err := a.organization(ctx, s)
+	if err != nil {
+		return err
+	}
+	from, err := findPerson(ctx, s, o, c.From)
+	if err != nil {
+		return err
+	}
+	err = s.EndDelegation(ctx, o.ID, from.ID, store.Operator)
+	if errors.Is(err, store.ErrNotFound) {
+		return &notFoundError{"Nobody answers in the place of " + from.Label() + "."}
+	}
+	if err != nil {
+		return err
+	}
+	return a.done(c.JSON, "%s answers for themselves again.", from.Label())
+}
+
+type approvalsDelegationsCmd struct{ jsonFlag }
+
+func (c *approvalsDelegationsCmd) Run(ctx context.Context, a *app) error {
+	s, err := a.store(ctx, "approvals")
+	if err != nil {
+		return err
+	}
+	o, err := a.organization(ctx, s)
+	if err != nil {
+		return err
+	}
+	all, err := s.Delegations(ctx, o.ID)
+	if err != nil {
+		return err
+	}
+	return a.show(c.JSON, all, func() {
+		rows := [][]string{{"WHO IS AWAY", "WHO ANSWERS", "UNTIL"}}
+		for _, d := range all {
+			rows = append(rows, []string{d.FromName, d.ToName, d.Until.Local().Format("2006-01-02 15:04")})
+		}
+		a.table("Nobody answers in anybody's place.", rows)
+	})
+}
+
+func oneLine(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	if r := []rune(s); len(r) > 120 {
+		return string(r[:119]) + "…"
+	}
+	if s == "" {
+		return "(empty)"
+	}
+	return s
 }

@@ -41,9 +41,12 @@ type cli struct {
 	Connections   connectionsCmd   `cmd:"" help:"Grants of a HubSpot app to a HubSpot account."`
 	HubSpot       hubspotCmd       `cmd:"" name:"hubspot" help:"What HubSpot has to know of Debrief: ready project files."`
 	Tools         toolsCmd         `cmd:"" help:"What may be done in the CRM: deny, ask or allow."`
+	Shadow        shadowCmd        `cmd:"" help:"What Debrief would have written while it only watched."`
 	Approvals     approvalsCmd     `cmd:"" help:"Questions that wait for an answer."`
 	FollowUps     followUpsCmd     `cmd:"" name:"follow-ups" help:"The work after meetings, and what became of it."`
+	Undo          undoCmd          `cmd:"" help:"Take back what was written to HubSpot for a meeting."`
 	Meetings      meetingsCmd      `cmd:"" help:"Meetings as their events add up to them, and erasing what was said in one."`
+	Exclusions    exclusionsCmd    `cmd:"" help:"Meetings that are not kept: what they told is dropped as it comes."`
 	Deliveries    deliveriesCmd    `cmd:"" help:"Webhooks as they were received."`
 	Audit         auditCmd         `cmd:"" help:"The trail: who did what, on whose behalf, when and why."`
 	People        peopleCmd        `cmd:"" help:"An organization's people: their roles, and the names under which systems know them."`
@@ -52,6 +55,7 @@ type cli struct {
 	Keys          keysCmd          `cmd:"" help:"The keyset that seals secrets and words."`
 	Notices       noticesCmd       `cmd:"" help:"What people were told, or have to be."`
 	Notify        notifyCmd        `cmd:"" help:"Try out how people are told."`
+	Slack         slackCmd         `cmd:"" help:"Where an organization's people are asked in Slack."`
 	Doctor        doctorCmd        `cmd:"" help:"Look at everything that Debrief needs, and say what is wrong and what to do."`
 }
 
@@ -79,6 +83,8 @@ type globals struct {
 	SMTPPasswordFile string `name:"smtp-password-file" help:"File with the mail server's password." env:"DEBRIEF_SMTP_PASSWORD_FILE" placeholder:"FILE"`
 	MailFrom         string `help:"Sender of mails: debrief@example.com, or Debrief <debrief@example.com>." env:"DEBRIEF_MAIL_FROM" placeholder:"ADDRESS"`
 
+	SlackAPIURL string `hidden:"" name:"slack-api-url" help:"Slack's Web API, if it is not Slack's own." env:"DEBRIEF_SLACK_API_URL" placeholder:"URL"`
+
 	Organization string `help:"The organization that a command is about, by name; needed where there are several." env:"DEBRIEF_ORGANIZATION" short:"o"`
 
 	LogLevel  string `help:"Which log lines are written: ${enum}." env:"DEBRIEF_LOG_LEVEL" enum:"debug,info,warn,error" default:"info"`
@@ -92,6 +98,7 @@ func (g *globals) Validate() error {
 		{"--temporal-ui-url", g.TemporalUIURL},
 		{"--hubspot-base-url", g.HubSpotBaseURL},
 		{"--hubspot-authorize-url", g.HubSpotAuthorizeURL},
+		{"--slack-api-url", g.SlackAPIURL},
 	} {
 		if s.value == "" {
 			continue

@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -20,8 +20,12 @@ type deliveriesCmd struct {
 type deliveriesListCmd struct {
 	jsonFlag
 
-	State   string    `help:"Only those in this state: received, understood, unprocessable, excluded, unrouted." enum:"received,understood,unprocessable,excluded,unrouted,all" default:"all"`
+	State   string    `help:"Only those in this state: received, understood, unprocessable, excluded, unrouted (then those that are nobody's)." enum:"received,understood,unprocessable,excluded,unrouted,all" default:"all"`
+	Source  string    `help:"Only those of this source, by name."`
 	Meeting uuid.UUID `help:"Only those that told of this meeting."`
+	Since   string    `help:"Only those received on this day (UTC) or later." placeholder:"YYYY-MM-DD"`
+	Until   string    `help:"Only those received on this day (UTC) or earlier." placeholder:"YYYY-MM-DD"`
+	Before  string    `help:"Only those before this place, to page back: the command says it at the end of a page." placeholder:"PLACE"`
 	Limit   int       `help:"How many." default:"50"`
 }
 
@@ -30,30 +34,73 @@ func (c *deliveriesListCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	filter := store.DeliveryFilter{MeetingID: c.Meeting, State: store.DeliveryState(c.State), Limit: c.Limit}
-	if c.State == "all" {
-		filter.State = ""
+	search, err := c.search()
+	if err != nil {
+		return err
 	}
 	// Those of an installation's source that nobody connected belong to no
 	// organization: only the state finds them.
-	if c.State != string(store.DeliveryUnrouted) {
+	var sourceOf *uuid.UUID
+	if search.State != store.DeliveryUnrouted {
 		o, err := a.organization(ctx, s)
 		if err != nil {
 			return err
 		}
-		filter.OrganizationID = o.ID
+		search.OrganizationID, sourceOf = o.ID, &o.ID
 	}
-	all, err := s.Deliveries(ctx, filter)
+	if c.Source != "" {
+		source, err := s.SourceByName(ctx, sourceOf, c.Source)
+		if errors.Is(err, store.ErrNotFound) {
+			source, err = s.SourceByName(ctx, nil, c.Source) // the installation's
+		}
+		if errors.Is(err, store.ErrNotFound) {
+			return usagef("there is no source %q: `debrief sources list` shows them", c.Source)
+		}
+		if err != nil {
+			return err
+		}
+		search.SourceID = source.ID
+	}
+	all, err := s.SearchDeliveries(ctx, search)
 	if err != nil {
 		return err
 	}
 	return a.show(c.JSON, all, func() {
-		rows := [][]string{{"DELIVERY", "RECEIVED", "PLATFORM", "BYTES", "STATE", "REASON"}}
+		rows := [][]string{{"DELIVERY", "RECEIVED", "SOURCE", "BYTES", "STATE", "REASON"}}
 		for _, d := range all {
-			rows = append(rows, []string{d.ID.String(), ago(d.ReceivedAt), d.Platform, strconv.Itoa(d.Size), string(d.State), d.Reason})
+			rows = append(rows, []string{d.ID.String(), ago(d.ReceivedAt), d.Source, strconv.Itoa(d.Size), string(d.State), d.Reason})
 		}
-		a.table("Nothing was received yet. `debrief sources list` shows where platforms should post to.", rows)
+		a.table("Nothing was received that is like that. `debrief sources list` shows where platforms should post to.", rows)
+		if len(all) == c.Limit {
+			a.say("\nThere may be more: --before %s", all[len(all)-1].Key())
+		}
 	})
+}
+
+func (c *deliveriesListCmd) search() (store.DeliverySearch, error) {
+	search := store.DeliverySearch{MeetingID: c.Meeting, State: store.DeliveryState(c.State), Limit: c.Limit}
+	if c.State == "all" {
+		search.State = ""
+	}
+	var err error
+	if search.Before, err = store.ParseDeliveryKey(c.Before); err != nil {
+		return search, usagef("--before: %s", err)
+	}
+	for flag, day := range map[string]struct {
+		text string
+		to   *time.Time
+	}{"--since": {c.Since, &search.From}, "--until": {c.Until, &search.Until}} {
+		if day.text == "" {
+			continue
+		}
+		if *day.to, err = time.Parse(time.DateOnly, day.text); err != nil {
+			return search, usagef("%s is a day, such as 2026-11-22", flag)
+		}
+	}
+	if !search.Until.IsZero() {
+		search.Until = search.Until.AddDate(0, 0, 1)
+	}
+	return search, nil
 }
 
 type deliveriesShowCmd struct {
@@ -67,19 +114,36 @@ func (c *deliveriesShowCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	d, err := s.DeliveryByID(ctx, c.ID)
+	// Of whichever organization: who runs this has the database.
+	envelope, err := s.DeliveryByID(ctx, c.ID)
+	if errors.Is(err, store.ErrNotFound) {
+		return usagef("there is no delivery %s: `debrief deliveries list` shows them", c.ID)
+	}
+	if err != nil {
+		return err
+	}
+	organizationID := uuid.Nil
+	if envelope.OrganizationID != nil {
+		organizationID = *envelope.OrganizationID
+	}
+	d, err := s.DeliveryDetails(ctx, organizationID, c.ID)
 	if err != nil {
 		return err
 	}
 	return a.show(c.JSON, d, func() {
-		a.table("", [][]string{
+		rows := [][]string{
 			{"DELIVERY", d.ID.String()},
 			{"received", d.ReceivedAt.Local().Format(time.DateTime)},
-			{"platform", d.Platform},
+			{"source", d.Source + " (" + d.Platform + ")"},
 			{"dedupe key", d.DedupeKey},
+			{"contents", strconv.Itoa(d.Versions) + " with this key"},
 			{"bytes", strconv.Itoa(d.Size)},
 			{"state", strings.TrimSpace(string(d.State) + " " + d.Reason)},
-			{"meetings", strings.Trim(fmt.Sprint(d.MeetingIDs), "[]")},
-		})
+			{"attempts", strconv.Itoa(d.Attempts)},
+		}
+		for _, e := range d.Events {
+			rows = append(rows, []string{"told of", e.Type + " of meeting " + e.MeetingID.String()})
+		}
+		a.table("", rows)
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	_ "time/tzdata" // quiet hours and meetings have time zones, and images may have none
 
 	"github.com/alecthomas/kong"
 	"github.com/goccy/go-yaml"

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,7 +37,7 @@ func (a *app) mail() (notify.Sender, error) {
 	return m, nil
 }
 
-const noMail = "No mail server is set (--smtp-url, DEBRIEF_SMTP_URL): what is queued waits until there is one."
+const noMail = "No mail server is set (--smtp-url, DEBRIEF_SMTP_URL): what is to be mailed waits until there is one."
 
 type noticesCmd struct {
 	List  noticesListCmd  `cmd:"" help:"List notices, newest first."`
@@ -121,6 +122,7 @@ func (c *noticesRetryCmd) Run(ctx context.Context, a *app) error {
 type notifyCmd struct {
 	Test     notifyTestCmd     `cmd:"" help:"Send a test mail to somebody in the organization, and say what the mail server answers."`
 	Language notifyLanguageCmd `cmd:"" help:"Set the language that somebody is told things in."`
+	When     notifyWhenCmd     `cmd:"" help:"Say when people are told that questions wait: quiet hours, or once a day. Without flags it shows what is set."`
 }
 
 type notifyTestCmd struct {
@@ -171,4 +173,54 @@ func (c *notifyLanguageCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	return a.done(c.JSON, "From now on it is %s.", map[string]string{"en": "English", "de": "German"}[c.Language])
+}
+
+type notifyWhenCmd struct {
+	jsonFlag
+
+	Email      string `arg:"" optional:"" help:"Somebody's address; without it, all who don't say otherwise."`
+	TimeZone   string `help:"Time zone, such as Europe/Berlin."`
+	QuietHours string `help:"When nobody is told that questions wait, such as 20:00-08:00; off for never."`
+	Digest     string `help:"When all is told together once a day, such as 09:00; off for each at once."`
+}
+
+func (c *notifyWhenCmd) Run(ctx context.Context, a *app) error {
+	s, o, err := a.open(ctx, "notify")
+	if err != nil {
+		return err
+	}
+	was, who := o.Settings.Notify, store.Person{}
+	if c.Email != "" {
+		if who, err = s.PersonByEmail(ctx, o.ID, c.Email); errors.Is(err, store.ErrNotFound) {
+			return usagef("nobody in the organization has that address: `debrief people list` shows them")
+		}
+		if err == nil {
+			was, err = s.PersonNotify(ctx, o.ID, who.ID)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	wanted := store.NotifySettings{
+		TimeZone: cmp.Or(c.TimeZone, was.TimeZone), QuietHours: cmp.Or(c.QuietHours, was.QuietHours), Digest: cmp.Or(c.Digest, was.Digest),
+	}
+	switch {
+	case wanted == was:
+	case c.Email == "":
+		err = s.SetNotifySettings(ctx, o.ID, wanted, store.Operator)
+	default:
+		err = s.SetPersonNotify(ctx, o.ID, who.ID, wanted, store.Operator)
+	}
+	if err != nil {
+		return err
+	}
+	return a.show(c.JSON, wanted, func() {
+		unset := "as the organization says"
+		if c.Email == "" {
+			unset = "not set"
+		}
+		a.say("time zone    %s", cmp.Or(wanted.TimeZone, unset))
+		a.say("quiet hours  %s", cmp.Or(wanted.QuietHours, unset))
+		a.say("digest       %s", cmp.Or(wanted.Digest, unset))
+	})
 }

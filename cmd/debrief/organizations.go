@@ -1,9 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/debriefhq/debrief/store"
 )
@@ -19,10 +22,16 @@ type organizationSettings struct {
 	Ignore            []string       `help:"An address, or @domain, that is never a person: a room, a notetaker. Repeat for several."`
 	NotesWait         *time.Duration `help:"How long a follow-up waits for notes after a meeting has ended (default 15m)."`
 	ApprovalTTL       *time.Duration `name:"approval-ttl" help:"How long a question stays open before it counts as rejected (default 168h)."`
+	Quorum            *int           `help:"How many different people have to approve (default 1)."`
+	SelfApproval      *bool          `help:"Let people approve what is done on their own behalf (the default); --no-self-approval doesn't." negatable:""`
+	Approver          []string       `help:"Who may approve beside admins, by e-mail address; repeat for several, --approver '' for whoever may answer (the default)." placeholder:"EMAIL"`
+	RemindAfter       *time.Duration `help:"When who was asked is reminded (default 24h); 0 for never. A day before the deadline comes one reminder more."`
+	OnExpiry          *string        `help:"What becomes of a question that nobody answered in time: reject (the default), escalate to admins and approvers once, or leave it open." enum:"reject,escalate,open"`
 	TemporalDecisions *bool          `help:"Let people decide in the Temporal UI, which tells nobody who clicked." negatable:""`
 }
 
-func (o organizationSettings) apply(s *store.Settings, domains []string) []string {
+// apply changes the settings that are named. person finds an approver.
+func (o organizationSettings) apply(s *store.Settings, domains []string, person func(email string) (uuid.UUID, error)) ([]string, error) {
 	if o.NotesWait != nil {
 		s.NotesWait = store.Duration(*o.NotesWait)
 	}
@@ -35,10 +44,35 @@ func (o organizationSettings) apply(s *store.Settings, domains []string) []strin
 	if o.Ignore != nil {
 		s.IgnoredAddresses = o.Ignore
 	}
-	if o.Domain != nil {
-		return o.Domain
+	if o.Quorum != nil {
+		s.Approvals.Quorum = *o.Quorum
 	}
-	return domains
+	if o.SelfApproval != nil {
+		s.Approvals.NoSelfApproval = !*o.SelfApproval
+	}
+	if o.RemindAfter != nil {
+		s.Approvals.RemindAfter = store.Duration(cmp.Or(*o.RemindAfter, -1))
+	}
+	if o.OnExpiry != nil {
+		s.Approvals.OnExpiry = store.ExpiryPolicy(*o.OnExpiry)
+	}
+	if o.Approver != nil {
+		s.Approvals.Approvers = nil
+	}
+	for _, email := range o.Approver {
+		if email == "" {
+			continue
+		}
+		id, err := person(email)
+		if err != nil {
+			return nil, err
+		}
+		s.Approvals.Approvers = append(s.Approvals.Approvers, id)
+	}
+	if o.Domain != nil {
+		return o.Domain, nil
+	}
+	return domains, nil
 }
 
 type organizationsCreateCmd struct {
@@ -57,7 +91,12 @@ func (c *organizationsCreateCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	var settings store.Settings
-	domains := c.apply(&settings, nil)
+	domains, err := c.apply(&settings, nil, func(string) (uuid.UUID, error) {
+		return uuid.Nil, usagef("nobody is there yet to approve: add people first, then `debrief organizations set --approver EMAIL`")
+	})
+	if err != nil {
+		return err
+	}
 	o, err := s.CreateOrganization(ctx, c.Name, domains, settings, store.Operator)
 	if err != nil {
 		return err
@@ -79,13 +118,13 @@ func (c *organizationsListCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	return a.show(c.JSON, all, func() {
-		rows := [][]string{{"NAME", "DOMAINS", "TEMPORAL DECISIONS", "CREATED"}}
+		rows := [][]string{{"NAME", "DOMAINS", "TEMPORAL DECISIONS", "APPROVALS", "CREATED"}}
 		for _, o := range all {
 			decisions := "off"
 			if o.Settings.TemporalDecisions {
 				decisions = "on"
 			}
-			rows = append(rows, []string{o.Name, strings.Join(o.Domains, ", "), decisions, ago(o.CreatedAt)})
+			rows = append(rows, []string{o.Name, strings.Join(o.Domains, ", "), decisions, o.Settings.Approvals.String(), ago(o.CreatedAt)})
 		}
 		a.table("No organization yet: `debrief organizations create NAME --domain example.com`", rows)
 	})
@@ -105,7 +144,13 @@ func (c *organizationsSetCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	domains := c.apply(&o.Settings, o.Domains)
+	domains, err := c.apply(&o.Settings, o.Domains, func(email string) (uuid.UUID, error) {
+		p, err := findPerson(ctx, s, o, email)
+		return p.ID, err
+	})
+	if err != nil {
+		return err
+	}
 	if err := s.UpdateSettings(ctx, o.ID, domains, o.Settings, store.Operator); err != nil {
 		return err
 	}

@@ -119,6 +119,9 @@ func (c *peopleShowCmd) Run(ctx context.Context, a *app) error {
 	}
 	return a.show(c.JSON, p, func() {
 		rows := [][]string{{"WHAT", "VALUE"}, {"id", p.ID.String()}, {"name", p.Name}, {"role", string(p.Role)}, {"state", personState(p)}}
+		if p.Team != "" {
+			rows = append(rows, []string{"team", p.Team})
+		}
 		if p.StandInID != nil {
 			rows = append(rows, []string{"stand-in", strings.TrimSpace(names[p.StandInID.String()] + " " + p.StandInID.String())})
 		}
@@ -175,6 +178,7 @@ type peopleSetCmd struct {
 	Person  string   `arg:"" help:"E-mail address or ID."`
 	Name    *string  `help:"The person's name."`
 	Role    string   `help:"What the person may do: admin, approver, member or viewer." enum:"admin,approver,member,viewer," default:""`
+	Team    *string  `help:"The team that the person belongs to; empty for none. Tools can be denied or asked about per team."`
 	StandIn string   `help:"Who takes over when this person is deactivated: e-mail address, ID, or none." placeholder:"EMAIL"`
 	Add     []string `help:"Another name under which a system knows the person: email=…, hubspot_owner=ACCOUNT:ID, hubspot_user=ACCOUNT:ID, slack_user=…, zoom_host=… or sign_in=ISSUER|SUBJECT. Repeat for several." placeholder:"KIND=VALUE" sep:"none"`
 	Remove  []string `help:"A name that is not the person's." placeholder:"KIND=VALUE" sep:"none"`
@@ -193,7 +197,7 @@ func (c *peopleSetCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	change := store.PersonChange{Name: c.Name}
+	change := store.PersonChange{Name: c.Name, Team: c.Team}
 	if c.Role != "" {
 		role := store.Role(c.Role)
 		change.Role = &role

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
 	"github.com/rs/zerolog"
 
 	"github.com/debriefhq/debrief/codec"
@@ -20,6 +22,8 @@ import (
 
 type serveCmd struct {
 	Listen string `help:"Where to listen." env:"DEBRIEF_LISTEN" default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
+	// For measuring the receiver alone.
+	Relay bool `hidden:"" help:"Understand what was received; without, another process has to." env:"DEBRIEF_RELAY" default:"true" negatable:""`
 }
 
 func (c *serveCmd) Run(ctx context.Context, a *app) error {
@@ -39,8 +43,10 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	relay := webhooks.NewRelay(webhooks.RelayOptions{
 		Store: s, Platforms: webhooks.Platforms(), Waker: workflows.Starter{Client: temporal}, Log: log,
 	})
-	receiver := webhooks.NewReceiver(webhooks.ReceiverOptions{Store: s, Platforms: webhooks.Platforms(), Log: log, Received: relay.Poke})
-	handler, err := c.handler(a, s, receiver, log) //nolint:contextcheck // it answers under each request's context
+	receiver := webhooks.NewReceiver(webhooks.ReceiverOptions{
+		Store: s, Platforms: webhooks.Platforms(), PublicURL: a.PublicURL, Log: log, Received: relay.Poke,
+	})
+	handler, err := c.handler(a, s, receiver, ctx.Done(), log) //nolint:contextcheck // it answers under each request's context
 	if err != nil {
 		return err
 	}
@@ -51,13 +57,19 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	}
 	relayed := make(chan struct{})
 	relayCtx, stopRelay := context.WithCancel(ctx)
-	go func() { defer close(relayed); relay.Run(relayCtx) }()
+	go func() {
+		defer close(relayed)
+		if c.Relay {
+			relay.Run(relayCtx)
+		}
+	}()
 	defer func() { stopRelay(); <-relayed }()
 	return serveUntil(ctx, listener, handler, log)
 }
 
-// handler is everything that this process answers.
-func (c *serveCmd) handler(a *app, s *store.Store, receiver *webhooks.Receiver, log zerolog.Logger) (http.Handler, error) {
+// handler is everything that this process answers. What is held open for long ends
+// when closing is closed.
+func (c *serveCmd) handler(a *app, s *store.Store, receiver *webhooks.Receiver, closing <-chan struct{}, log zerolog.Logger) (http.Handler, error) {
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
 	engine.ContextWithFallback = true
@@ -69,7 +81,11 @@ func (c *serveCmd) handler(a *app, s *store.Store, receiver *webhooks.Receiver, 
 	engine.Use(logged(log), recovered(log))
 
 	pages, err := web.New(s, a.connectionsService(s), web.Options{
-		PublicURL: a.PublicURL, AuthorizeURL: a.hubSpot().AuthorizeURL, Home: a.TemporalUIURL,
+		PublicURL: a.PublicURL, AuthorizeURL: a.hubSpot().AuthorizeURL, Home: a.TemporalUIURL, Closing: closing,
+		Schemas: schemasOf(s, a.gate(s, a.connectionsService(s))),
+		WorkflowURL: func(meetingID uuid.UUID) string {
+			return a.TemporalUIURL + "/namespaces/" + url.PathEscape(a.TemporalNamespace) + "/workflows/" + url.PathEscape(workflows.FollowUpID(meetingID))
+		},
 		OnError: func(_ context.Context, doing string, err error) {
 			log.Warn().Err(err).Str("doing", doing).Msg("a page failed")
 		},
@@ -83,6 +99,10 @@ func (c *serveCmd) handler(a *app, s *store.Store, receiver *webhooks.Receiver, 
 	}
 	engine.Any("/codec/*path", gin.WrapH(payloads))
 	pages.Register(engine)
+	answers := &web.SlackAnswers{Store: s, Slack: a.slack(), OnError: func(_ context.Context, doing string, err error) {
+		log.Warn().Err(err).Str("doing", doing).Msg("a click in Slack failed")
+	}}
+	answers.Register(engine)
 	receiver.Register(engine)
 
 	engine.GET("/healthz", func(g *gin.Context) { g.String(http.StatusOK, "ok\n") })

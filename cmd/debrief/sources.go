@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 
@@ -14,12 +15,14 @@ import (
 )
 
 type sourcesCmd struct {
-	Add     sourcesAddCmd     `cmd:"" help:"Add a source and print the URL that the platform should post to."`
-	List    sourcesListCmd    `cmd:"" help:"List sources with their URLs."`
-	Rotate  sourcesRotateCmd  `cmd:"" help:"Add a new secret; the old one stays valid until it is retired."`
-	Retire  sourcesRetireCmd  `cmd:"" help:"End the older of two secrets."`
-	Disable sourcesDisableCmd `cmd:"" help:"Take nothing more from a source."`
-	Enable  sourcesEnableCmd  `cmd:"" help:"Take events from a disabled source again."`
+	Add       sourcesAddCmd       `cmd:"" help:"Add a source and print the URL that the platform should post to."`
+	List      sourcesListCmd      `cmd:"" help:"List sources with their URLs."`
+	Platforms sourcesPlatformsCmd `cmd:"" help:"List the platforms that Debrief knows."`
+	Set       sourcesSetCmd       `cmd:"" help:"Bound what a source may send, or change its definition."`
+	Rotate    sourcesRotateCmd    `cmd:"" help:"Add a new secret; the old one stays valid until it is retired."`
+	Retire    sourcesRetireCmd    `cmd:"" help:"End the older of two secrets."`
+	Disable   sourcesDisableCmd   `cmd:"" help:"Take nothing more from a source."`
+	Enable    sourcesEnableCmd    `cmd:"" help:"Take events from a disabled source again."`
 }
 
 // secretSource is how a platform's signing secret is given: never as an argument.
@@ -49,36 +52,99 @@ func (a *app) sourceURL(id uuid.UUID) string {
 	return strings.TrimRight(a.PublicURL, "/") + "/webhooks/" + id.String()
 }
 
+// sourceLimits are the bounds of one source.
+type sourceLimits struct {
+	BodyLimit  *int64 `help:"Largest body in bytes; 0: ten megabytes, which is the largest for all." placeholder:"BYTES"`
+	RateLimit  *int   `help:"Deliveries a minute; 0: any number. What is over it is told to come again later." placeholder:"COUNT"`
+	Definition string `help:"File that defines a platform which Debrief does not know: see docs/sources/definitions.md." type:"existingfile" placeholder:"FILE"`
+}
+
+// apply puts what was given into the settings, and returns the definition's
+// platform, if there is one.
+func (c sourceLimits) apply(settings *store.SourceSettings) (webhooks.Definition, error) {
+	if c.BodyLimit != nil {
+		if *c.BodyLimit < 0 || *c.BodyLimit > webhooks.MaxBody {
+			return webhooks.Definition{}, usagef("--body-limit should be from 0 to %d", webhooks.MaxBody)
+		}
+		settings.BodyLimit = *c.BodyLimit
+	}
+	if c.RateLimit != nil {
+		if *c.RateLimit < 0 || *c.RateLimit > 1_000_000 {
+			return webhooks.Definition{}, usagef("--rate-limit should be from 0 to 1000000")
+		}
+		settings.RateLimit = *c.RateLimit
+	}
+	if c.Definition == "" {
+		return webhooks.Definition{}, nil
+	}
+	raw, err := os.ReadFile(c.Definition)
+	if err != nil {
+		return webhooks.Definition{}, usagef("--definition can't be read: %s", err)
+	}
+	d, err := webhooks.ParseDefinition(raw)
+	if err != nil {
+		return d, usagef("%s: %s", c.Definition, err)
+	}
+	settings.Definition = string(raw)
+	return d, nil
+}
+
 type sourcesAddCmd struct {
 	jsonFlag
 	secretSource
+	sourceLimits
 
-	Platform string `arg:"" help:"The platform: debrief (Debrief's own event, signed as Standard Webhooks) or zoom."`
-	Name     string `arg:"" optional:"" help:"Short name; the platform's if absent."`
+	Known string   `name:"platform" help:"The platform; may also come first, without the flag." placeholder:"PLATFORM"`
+	Names []string `arg:"" optional:"" name:"platform-and-name" help:"The platform, as 'debrief sources platforms' lists them (not with --platform or --definition), and a short name for the source; the platform's if absent."`
+}
+
+// chosen is the platform and the name of the source that is to be made.
+func (c *sourcesAddCmd) chosen(settings *store.SourceSettings) (platform webhooks.Platform, name string, err error) {
+	d, err := c.apply(settings)
+	if err != nil {
+		return platform, "", err
+	}
+	names := c.Names
+	switch {
+	case d.Name != "" && c.Known != "":
+		return platform, "", usagef("a source has a platform or a definition, not both")
+	case d.Name != "":
+		if platform, err = d.Platform(); err != nil {
+			return platform, "", err
+		}
+	default:
+		known := c.Known
+		if known == "" && len(names) > 0 {
+			known, names = names[0], names[1:]
+		}
+		var ok bool
+		if platform, ok = webhooks.Platforms()[known]; !ok {
+			return platform, "", usagef("there is no platform %q: they are %s; another one can be defined with --definition", known, strings.Join(slices.Sorted(maps.Keys(webhooks.Platforms())), ", "))
+		}
+	}
+	if len(names) > 1 {
+		return platform, "", usagef("a source has one name")
+	}
+	return platform, strings.Join(append(names, platform.Name())[:1], ""), nil
 }
 
 func (c *sourcesAddCmd) Run(ctx context.Context, a *app) error {
-	platform, ok := webhooks.Platforms()[c.Platform]
-	if !ok {
-		return usagef("there is no platform %q: they are %s", c.Platform, strings.Join(slices.Sorted(maps.Keys(webhooks.Platforms())), ", "))
+	var settings store.SourceSettings
+	platform, name, err := c.chosen(&settings)
+	if err != nil {
+		return err
 	}
 	secret, made, err := c.read(a, platform)
 	if err != nil {
 		return err
 	}
-	s, err := a.store(ctx, "sources")
+	s, o, err := a.open(ctx, "sources")
 	if err != nil {
 		return err
 	}
-	o, err := a.organization(ctx, s)
-	if err != nil {
-		return err
-	}
-	name := c.Name
-	if name == "" {
-		name = c.Platform
-	}
-	source, err := s.CreateSource(ctx, store.NewSource{OrganizationID: &o.ID, Platform: c.Platform, Name: name, Secrets: []store.Secret{secret}}, store.Operator)
+	source, err := s.CreateSource(ctx, store.NewSource{
+		OrganizationID: &o.ID, Platform: platform.Name(), Name: name, Secrets: []store.Secret{secret}, Settings: settings,
+	}, store.Operator)
 	if err != nil {
 		return err
 	}
@@ -86,16 +152,77 @@ func (c *sourcesAddCmd) Run(ctx context.Context, a *app) error {
 		ID     uuid.UUID `json:"id"`
 		URL    string    `json:"url"`
 		Secret string    `json:"secret,omitempty"`
-	}{ID: source.ID, URL: a.sourceURL(source.ID)}
+		Hint   string    `json:"hint,omitempty"`
+	}{ID: source.ID, URL: a.sourceURL(source.ID), Hint: platform.Hint()}
 	if made {
 		shown.Secret = secret.Reveal()
 	}
 	return a.show(c.JSON, shown, func() {
-		a.say("Let %s post to\n\n  %s\n", c.Platform, shown.URL)
+		a.say("Let %s post to\n\n  %s\n", platform.Name(), shown.URL)
 		if made {
 			a.say("with this secret, which is shown only now:\n\n  %s\n", shown.Secret)
 		}
+		if shown.Hint != "" {
+			a.say("%s", shown.Hint)
+		}
 	})
+}
+
+type sourcesPlatformsCmd struct{ jsonFlag }
+
+func (c *sourcesPlatformsCmd) Run(_ context.Context, a *app) error {
+	type row struct {
+		Name   string `json:"name"`
+		Verify string `json:"verify"`
+	}
+	known := webhooks.Platforms()
+	shown := make([]row, 0, len(known))
+	for _, name := range slices.Sorted(maps.Keys(known)) {
+		shown = append(shown, row{name, known[name].Proof()})
+	}
+	return a.show(c.JSON, shown, func() {
+		rows := [][]string{{"PLATFORM", "PROVES ITSELF BY"}}
+		for _, r := range shown {
+			rows = append(rows, []string{r.Name, r.Verify})
+		}
+		a.table("", rows)
+		a.say("\nEach has a page in docs/sources/. Others can be defined: `debrief sources add --definition FILE`")
+	})
+}
+
+type sourcesSetCmd struct {
+	namedSource
+	sourceLimits
+}
+
+func (c *sourcesSetCmd) Run(ctx context.Context, a *app) error {
+	s, source, err := c.find(ctx, a)
+	if err != nil {
+		return err
+	}
+	d, err := c.apply(&source.Settings)
+	if err != nil {
+		return err
+	}
+	if d.Name != "" && d.Name != source.Platform {
+		return usagef("the definition is of the platform %s, and the source of %s", d.Name, source.Platform)
+	}
+	if d.Name != "" {
+		// Its secrets stay: they have to fit the new way to verify.
+		platform, err := d.Platform()
+		if err != nil {
+			return err
+		}
+		for _, secret := range source.Secrets {
+			if err := platform.CheckSecret(secret.Reveal()); err != nil {
+				return usagef("the source's secret does not fit the definition: %s", err)
+			}
+		}
+	}
+	if err := s.SetSource(ctx, source.ID, source.Settings, store.Operator); err != nil {
+		return err
+	}
+	return a.done(c.JSON, "%s is set.", source.Name)
 }
 
 type sourcesListCmd struct{ jsonFlag }
@@ -168,7 +295,11 @@ func (c *sourcesRotateCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	secret, made, err := c.read(a, webhooks.Platforms()[source.Platform])
+	platform, err := webhooks.PlatformOf(source, webhooks.Platforms())
+	if err != nil {
+		return err
+	}
+	secret, made, err := c.read(a, platform)
 	if err != nil {
 		return err
 	}

@@ -7,18 +7,27 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
+	"github.com/google/uuid"
+
+	"github.com/debriefhq/debrief/crm"
+	"github.com/debriefhq/debrief/hubspot"
 	"github.com/debriefhq/debrief/policy"
 	"github.com/debriefhq/debrief/store"
 )
 
 type toolsCmd struct {
-	List    toolsListCmd    `cmd:"" help:"List the tools with their permissions."`
-	Set     toolsSetCmd     `cmd:"" help:"Give tools a permission."`
-	Preset  toolsPresetCmd  `cmd:"" help:"Set all tools at once: locked, shadow, recommended, or hands-off."`
-	Explain toolsExplainCmd `cmd:"" help:"Say what would be decided about a call, and which rule decides."`
-	Rule    toolsRuleCmd    `cmd:"" help:"Conditions on top of the permissions."`
+	List        toolsListCmd        `cmd:"" help:"List the tools with their permissions."`
+	Set         toolsSetCmd         `cmd:"" help:"Give tools a permission."`
+	Preset      toolsPresetCmd      `cmd:"" help:"Set all tools at once: locked, shadow, recommended, or hands-off."`
+	Explain     toolsExplainCmd     `cmd:"" help:"Say what would be decided about a call, and which rule decides."`
+	Preview     toolsPreviewCmd     `cmd:"" help:"Say what would have been decided last week, as things stand or after a change that is not made yet."`
+	Suggestions toolsSuggestionsCmd `cmd:"" help:"List the tools that people approved so often that they could be allowed."`
+	Objects     toolsObjectsCmd     `cmd:"" help:"List the connected account's custom objects, or pick one, to make tools of it."`
+	Rule        toolsRuleCmd        `cmd:"" help:"Conditions on top of the permissions."`
 }
 
 // findTool reads a tool that there is, a custom object's too.
@@ -50,26 +59,24 @@ func (c *toolsListCmd) Run(ctx context.Context, a *app) error {
 		Title       string            `json:"title"`
 		Description string            `json:"description"`
 		Permission  policy.Permission `json:"permission"`
-		// Hosts are those for whose meetings it is set apart.
+		// Teams and Hosts are those for whose meetings it is set apart.
+		Teams map[string]policy.Permission `json:"teams,omitempty"`
 		Hosts map[string]policy.Permission `json:"hosts,omitempty"`
 	}
 	var all []row
 	for _, t := range toolsOf(p) {
-		r := row{Tool: t.Tool.String(), Title: t.Title, Description: t.Description, Permission: p.Permissions.Decide(t.Tool)}
-		for host, permissions := range p.Hosts {
-			if permission, ok := permissions[t.Tool]; ok {
-				if r.Hosts == nil {
-					r.Hosts = map[string]policy.Permission{}
-				}
-				r.Hosts[host] = permission
-			}
-		}
-		all = append(all, r)
+		all = append(all, row{
+			Tool: t.Tool.String(), Title: t.Title, Description: t.Description, Permission: p.Permissions.Decide(t.Tool),
+			Teams: setApart(p.Teams, t.Tool), Hosts: setApart(p.Hosts, t.Tool),
+		})
 	}
 	return a.show(c.JSON, all, func() {
 		rows := [][]string{{"TOOL", "PERMISSION", "WHEN"}}
 		for _, r := range all {
 			rows = append(rows, []string{r.Tool, string(r.Permission), r.Description})
+			for _, team := range slices.Sorted(maps.Keys(r.Teams)) {
+				rows = append(rows, []string{"", string(r.Teams[team]), "in the meetings of team " + team})
+			}
 			for _, host := range slices.Sorted(maps.Keys(r.Hosts)) {
 				rows = append(rows, []string{"", string(r.Hosts[host]), "in the meetings of person " + host})
 			}
@@ -79,6 +86,17 @@ func (c *toolsListCmd) Run(ctx context.Context, a *app) error {
 			a.say("\nRules on top of them: %d. `debrief tools rule list` shows them.", n)
 		}
 	})
+}
+
+// setApart is what was said about a tool for some: teams, or hosts.
+func setApart(some map[string]policy.Permissions, tool policy.Tool) map[string]policy.Permission {
+	apart := map[string]policy.Permission{}
+	for name, permissions := range some {
+		if permission, ok := permissions[tool]; ok {
+			apart[name] = permission
+		}
+	}
+	return apart
 }
 
 // toolsOf are the tools that there are for everybody, and those of custom
@@ -102,7 +120,8 @@ type toolsSetCmd struct {
 
 	Permission string   `arg:"" enum:"deny,ask,allow" help:"deny, ask or allow."`
 	Tools      []string `arg:"" help:"Tools, such as deal.create, or p4711_car.update of a custom object."`
-	Host       string   `help:"Only in the meetings of this person, by address or ID. It can only be stricter than for all." placeholder:"PERSON"`
+	Host       string   `help:"Only in the meetings of this person, by address or ID. It can only be stricter than for all." placeholder:"PERSON" xor:"whose"`
+	Team       string   `help:"Only in the meetings of this team's people. It can only be stricter than for all." xor:"whose"`
 }
 
 func (c *toolsSetCmd) Run(ctx context.Context, a *app) error {
@@ -121,6 +140,14 @@ func (c *toolsSetCmd) Run(ctx context.Context, a *app) error {
 	s, o, err := a.open(ctx, "tools")
 	if err != nil {
 		return err
+	}
+	if c.Team != "" {
+		for _, tool := range tools {
+			if err := s.SetTeamPermission(ctx, o.ID, c.Team, tool, permission, store.Operator); err != nil {
+				return err
+			}
+		}
+		return a.done(c.JSON, "%s: %s, or stricter, in the meetings of team %s", strings.Join(c.Tools, ", "), permission, c.Team)
 	}
 	if c.Host == "" {
 		for _, tool := range tools {
@@ -181,11 +208,12 @@ type toolsRuleAddCmd struct {
 	When    string `required:"" placeholder:"EXPRESSION" help:"When it has a say, such as 'property == \"amount\" && new > 50000'. See debrief tools rule variables."`
 	Then    string `required:"" enum:"deny,ask,allow" help:"deny, ask, or allow with --loosens."`
 	Loosens bool   `help:"Let through what would be asked about. What is denied stays denied."`
-	Host    string `help:"Only in the meetings of this person, by address or ID." placeholder:"PERSON"`
+	Host    string `help:"Only in the meetings of this person, by address or ID." placeholder:"PERSON" xor:"whose"`
+	Team    string `help:"Only in the meetings of this team's people." xor:"whose"`
 }
 
 func (c *toolsRuleAddCmd) Run(ctx context.Context, a *app) error {
-	rule := policy.Rule{Name: c.Name, When: c.When, Then: policy.Permission(c.Then), Loosens: c.Loosens}
+	rule := policy.Rule{Name: c.Name, When: c.When, Then: policy.Permission(c.Then), Loosens: c.Loosens, Team: c.Team}
 	s, o, err := a.open(ctx, "tools")
 	if err != nil {
 		return err
@@ -223,8 +251,11 @@ func (c *toolsRuleListCmd) Run(ctx context.Context, a *app) error {
 		rows := [][]string{{"NAME", "SAYS", "FOR", "WHEN"}}
 		for _, r := range rules {
 			host := "all"
-			if r.Host != "" {
+			switch {
+			case r.Host != "":
 				host = "person " + r.Host
+			case r.Team != "":
+				host = "team " + r.Team
 			}
 			rows = append(rows, []string{r.Name, says(r.Then, r.Loosens), host, r.When})
 		}
@@ -279,18 +310,22 @@ type toolsExplainCmd struct {
 	Tool       string            `arg:"" help:"A tool, such as deal.update."`
 	Property   map[string]string `short:"p" mapsep:"none" placeholder:"NAME=VALUE" help:"A property that would be written. Can be given several times."`
 	Old        map[string]string `mapsep:"none" placeholder:"NAME=VALUE" help:"What the record has; NAME= if it is empty. What is not given is not known."`
-	Host       string            `help:"Whose meeting it is, by address or ID." placeholder:"PERSON"`
+	Host       string            `help:"Whose meeting it is, by address or ID; it is their team's, too." placeholder:"PERSON"`
 	Source     string            `help:"The platform that told of the meeting, such as zoom."`
 	Confidence *float64          `help:"From 0 to 1, of who proposed it."`
 	Attendee   string            `enum:"yes,no,unknown" default:"unknown" help:"Whether the record is an attendee's or their company's: yes, no or unknown."`
 	Closed     string            `enum:"yes,no,unknown" default:"unknown" help:"Whether the deal's new stage is a closed one: yes, no or unknown."`
 	Amount     *float64          `help:"The deal's amount in the company's currency."`
+	Currency   string            `enum:"known,unknown,missing,not-judged" default:"not-judged" help:"Whether the account has the amount's currency: known, unknown, missing or not-judged."`
 }
 
 func (c *toolsExplainCmd) request(tool policy.Tool) policy.Request {
 	known := map[string]*bool{"yes": new(true), "no": new(false)}
 	w := &policy.Write{
 		Source: c.Source, Confidence: c.Confidence, TargetOfAttendee: known[c.Attendee], ClosesDeal: known[c.Closed], Amount: c.Amount,
+	}
+	if c.Currency != "not-judged" {
+		w.Currency = policy.Currency(c.Currency)
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Property)) {
 		change := policy.Change{Property: name, New: c.Property[name]}
@@ -325,7 +360,7 @@ func (c *toolsExplainCmd) Run(ctx context.Context, a *app) error {
 		if err != nil {
 			return err
 		}
-		r.Host = host.ID.String()
+		r.Host, r.Team = host.ID.String(), host.Team
 	}
 	decision, steps := p.Explain(r)
 	type explanation struct {
@@ -387,4 +422,290 @@ func change(operation policy.Operation, c policy.Change) string {
 	default:
 		return c.Property + ": " + value(*c.Old) + " → " + value(c.New)
 	}
+}
+
+type toolsPreviewCmd struct {
+	jsonFlag
+
+	Days    int               `default:"7" help:"How many days back."`
+	Set     map[string]string `placeholder:"TOOL=PERMISSION" help:"With another permission of a tool. Can be given several times."`
+	Preset  string            `help:"With another preset: locked, shadow, recommended or hands-off."`
+	Without []string          `placeholder:"NAME" help:"Without a rule."`
+	Rule    string            `placeholder:"NAME" help:"With a rule more, or another one of that name; needs --when and --then."`
+	When    string            `placeholder:"EXPRESSION" help:"When that rule has a say."`
+	Then    string            `enum:"deny,ask,allow," default:"" help:"What it says: deny, ask, or allow with --loosens."`
+	Loosens bool              `help:"That rule lets through what would be asked about."`
+}
+
+// change is the policy with what the flags say, or nil if they say nothing.
+func (c *toolsPreviewCmd) change(ctx context.Context, s *store.Store, o store.Organization) (*policy.Policy, error) {
+	if len(c.Set)+len(c.Without) == 0 && c.Preset == "" && c.Rule == "" {
+		return nil, nil
+	}
+	p, err := s.Policy(ctx, o.ID)
+	if err != nil {
+		return nil, err
+	}
+	if c.Preset != "" {
+		all := policy.Presets()
+		i := slices.IndexFunc(all, func(preset policy.Preset) bool { return preset.Name == c.Preset })
+		if i < 0 {
+			return nil, usagef("there is no preset %q", c.Preset)
+		}
+		if p, err = s.PolicyWithPreset(ctx, o.ID, all[i]); err != nil {
+			return nil, err
+		}
+	}
+	for name, to := range c.Set {
+		info, err := findTool(name)
+		if err != nil {
+			return nil, err
+		}
+		permission, err := policy.ParsePermission(to)
+		if err != nil {
+			return nil, usagef("%s", err)
+		}
+		p = p.With(policy.Permissions{info.Tool: permission})
+	}
+	for _, name := range c.Without {
+		p = p.Without(name)
+	}
+	if c.Rule != "" {
+		if p, err = p.WithRule(policy.Rule{Name: c.Rule, When: c.When, Then: policy.Permission(c.Then), Loosens: c.Loosens}); err != nil {
+			return nil, usagef("%s", err)
+		}
+	}
+	return &p, nil
+}
+
+func (c *toolsPreviewCmd) Run(ctx context.Context, a *app) error {
+	s, o, err := a.open(ctx, "tools")
+	if err != nil {
+		return err
+	}
+	p, err := c.change(ctx, s, o)
+	if err != nil {
+		return err
+	}
+	test, err := s.Backtest(ctx, o.ID, time.Now().AddDate(0, 0, -c.Days), p)
+	if err != nil {
+		return err
+	}
+	return a.show(c.JSON, test, func() {
+		counts := func(name string, n store.BacktestCounts) []string {
+			return []string{name, strconv.Itoa(n.Deny), strconv.Itoa(n.Ask), strconv.Itoa(n.Allow), strconv.Itoa(n.Changed)}
+		}
+		rows := [][]string{{"TOOL", "DENY", "ASK", "ALLOW", "DECIDED OTHERWISE THEN"}}
+		byName := func(a, b policy.Tool) int { return strings.Compare(a.String(), b.String()) }
+		for _, tool := range slices.SortedFunc(maps.Keys(test.Tools), byName) {
+			rows = append(rows, counts(tool.String(), test.Tools[tool]))
+		}
+		if len(rows) > 1 {
+			rows = append(rows, counts("all", test.BacktestCounts))
+		}
+		a.table(fmt.Sprintf("Nothing was planned in the last %d days.", c.Days), rows)
+		if len(test.Rules) > 0 {
+			a.say("")
+			rows = [][]string{{"WHERE THIS RULE HAD A SAY", "DENY", "ASK", "ALLOW", "DECIDED OTHERWISE THEN"}}
+			for _, rule := range slices.Sorted(maps.Keys(test.Rules)) {
+				rows = append(rows, counts(rule, test.Rules[rule]))
+			}
+			a.table("", rows)
+		}
+		if test.Cut {
+			a.say("\nOnly the newest %d were judged.", test.Actions)
+		}
+		if test.Erased > 0 {
+			a.say("\n%d could not be judged: what was said is erased.", test.Erased)
+		}
+	})
+}
+
+type toolsSuggestionsCmd struct {
+	jsonFlag
+
+	Dismiss string `placeholder:"TOOL" help:"Suggest this one no more."`
+}
+
+func (c *toolsSuggestionsCmd) Run(ctx context.Context, a *app) error {
+	s, o, err := a.open(ctx, "tools")
+	if err != nil {
+		return err
+	}
+	if c.Dismiss != "" {
+		info, err := findTool(c.Dismiss)
+		if err != nil {
+			return err
+		}
+		err = s.DismissSuggestion(ctx, o.ID, info.Tool, store.Operator)
+		if errors.Is(err, store.ErrNotFound) {
+			return usagef("%s is not suggested", c.Dismiss)
+		}
+		if err != nil {
+			return err
+		}
+		return a.done(c.JSON, "%s stays as it is, and is suggested no more until its permission is changed.", c.Dismiss)
+	}
+	all, err := s.Suggestions(ctx, o.ID)
+	if err != nil {
+		return err
+	}
+	return a.show(c.JSON, all, func() {
+		rows := [][]string{{"TOOL", "APPROVED IN A ROW", "BY", "SINCE"}}
+		for _, g := range all {
+			people := fmt.Sprintf("%d people", g.People)
+			if g.People == 1 {
+				people = "1 person"
+			}
+			rows = append(rows, []string{g.Tool.String(), strconv.Itoa(g.Approved), people, g.Since.Format(time.DateOnly)})
+		}
+		a.table(fmt.Sprintf("Nothing to suggest: no tool was approved %d times in a row without an edit.", store.SuggestAfter), rows)
+		if len(all) > 0 {
+			a.say("\nNothing is switched by itself: `debrief tools set allow TOOL` does it.")
+		}
+	})
+}
+
+type toolsObjectsCmd struct {
+	jsonFlag
+
+	Object     string `arg:"" optional:"" help:"One to pick, by its full name (p4711_car) or type ID (2-1234567)."`
+	Connection string `help:"The connection; without it the default, or the only one." placeholder:"NAME"`
+}
+
+// customObject is a custom object as the command shows it.
+type customObject struct {
+	Name   string `json:"name"`
+	TypeID string `json:"type_id"`
+	Label  string `json:"label"`
+	// Tools are its tools' permissions; empty where it was not picked yet.
+	Tools map[string]policy.Permission `json:"tools,omitempty"`
+	// Missing are the scopes that HubSpot did not grant for them.
+	Missing []string `json:"missing_scopes,omitempty"`
+}
+
+func (c *toolsObjectsCmd) Run(ctx context.Context, a *app) error {
+	s, o, err := a.open(ctx, "tools")
+	if err != nil {
+		return err
+	}
+	connection, err := connectionFlag{Connection: c.Connection}.find(ctx, s, o)
+	if err != nil {
+		return err
+	}
+	schemas, err := schemasThrough(ctx, a.gate(s, a.connectionsService(s)), connection)
+	if errors.Is(err, hubspot.ErrMissingScopes) {
+		return &publicError{"HubSpot has not granted the scope to list custom objects. " + askFor(connection, []string{"crm.schemas.custom.read"}), err}
+	}
+	if err != nil {
+		return err
+	}
+	if c.Object != "" {
+		return c.pick(ctx, a, s, o, connection, schemas)
+	}
+	p, err := s.Policy(ctx, o.ID)
+	if err != nil {
+		return err
+	}
+	objects := make([]customObject, 0, len(schemas))
+	for _, schema := range schemas {
+		objects = append(objects, objectOf(schema, connection, p))
+	}
+	return a.show(c.JSON, objects, func() {
+		rows := [][]string{{"OBJECT", "TYPE ID", "LABEL", "TOOLS", "MISSING SCOPES"}}
+		for _, object := range objects {
+			var tools []string
+			for _, name := range slices.Sorted(maps.Keys(object.Tools)) {
+				tools = append(tools, strings.TrimPrefix(name, object.Name+".")+" "+string(object.Tools[name]))
+			}
+			rows = append(rows, []string{object.Name, object.TypeID, object.Label, or(strings.Join(tools, ", "), "not picked"), or(strings.Join(object.Missing, " "), "none")})
+		}
+		a.table("The account has no custom objects.", rows)
+		if len(objects) > 0 {
+			a.say("\n`debrief tools objects NAME` makes tools of one.")
+		}
+	})
+}
+
+// schemasOf lists the custom objects of an organization's default or only
+// connection, for the page about tools.
+func schemasOf(s *store.Store, gate *crm.Gate) func(context.Context, uuid.UUID) ([]hubspot.Schema, error) {
+	return func(ctx context.Context, organizationID uuid.UUID) ([]hubspot.Schema, error) {
+		connection, err := connectionFlag{}.find(ctx, s, store.Organization{ID: organizationID})
+		if err != nil {
+			return nil, err
+		}
+		return schemasThrough(ctx, gate, connection)
+	}
+}
+
+func schemasThrough(ctx context.Context, gate *crm.Gate, c store.Connection) ([]hubspot.Schema, error) {
+	return gate.Reader(crm.Scope{OrganizationID: c.OrganizationID, ConnectionID: c.ID, Actor: store.Operator, Waited: true}).Schemas(ctx)
+}
+
+func objectOf(schema hubspot.Schema, connection store.Connection, p policy.Policy) customObject {
+	object := customObject{Name: schema.FullyQualifiedName, TypeID: schema.ObjectTypeID, Label: schema.Labels.Singular}
+	tools, err := policy.CustomTools(object.Name)
+	if err != nil {
+		return object
+	}
+	for _, info := range tools {
+		if permission, ok := p.Permissions[info.Tool]; ok {
+			if object.Tools == nil {
+				object.Tools = map[string]policy.Permission{}
+			}
+			object.Tools[info.Tool.String()] = permission
+		}
+		if scope := connection.Missing(info.Tool); scope != "" && !slices.Contains(object.Missing, scope) {
+			object.Missing = append(object.Missing, scope)
+		}
+	}
+	return object
+}
+
+// pick makes read, create and update of a custom object appear among the tools,
+// each denied until somebody says otherwise.
+func (c *toolsObjectsCmd) pick(ctx context.Context, a *app, s *store.Store, o store.Organization, connection store.Connection, schemas []hubspot.Schema) error {
+	i := slices.IndexFunc(schemas, func(schema hubspot.Schema) bool {
+		return schema.FullyQualifiedName == c.Object || schema.ObjectTypeID == c.Object || schema.Name == c.Object
+	})
+	if i < 0 {
+		return usagef("the account has no custom object %q: `debrief tools objects` lists them", c.Object)
+	}
+	tools, err := policy.CustomTools(schemas[i].FullyQualifiedName)
+	if err != nil {
+		return usagef("%s", err)
+	}
+	p, err := s.Policy(ctx, o.ID)
+	if err != nil {
+		return err
+	}
+	picked := policy.Permissions{}
+	var names []string
+	for _, info := range tools {
+		picked[info.Tool] = p.Permissions.Decide(info.Tool)
+		names = append(names, info.Tool.String())
+	}
+	if err := s.ApplyPreset(ctx, o.ID, picked, store.Operator); err != nil {
+		return err
+	}
+	if p, err = s.Policy(ctx, o.ID); err != nil {
+		return err
+	}
+	object := objectOf(schemas[i], connection, p)
+	return a.show(c.JSON, object, func() {
+		for _, info := range tools {
+			a.say("%s: %s", info.Tool, p.Permissions[info.Tool])
+		}
+		a.say("\n`debrief tools set ask %s` lets Debrief use them after asking.", strings.Join(names, " "))
+		if len(object.Missing) > 0 {
+			a.say("\n%s", askFor(connection, object.Missing))
+		}
+	})
+}
+
+// askFor says how to have a connection's missing scopes granted.
+func askFor(connection store.Connection, scopes []string) string {
+	return fmt.Sprintf("Connection %s lacks %s: `debrief connections login %s --scopes %s` makes a link to consent again.",
+		connection.Name, strings.Join(scopes, " and "), connection.Name, strings.Join(scopes, ","))
 }

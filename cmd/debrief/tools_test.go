@@ -1,8 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -10,168 +11,115 @@ import (
 	"github.com/debriefhq/debrief/policy"
 )
 
-// TestExplain: ten decisions as `debrief tools explain` prints them.
+// TestExplain: ten decisions as `debrief tools explain` prints them, each worked out
+// from what was set: the strictest of organization, team, host and rules, property by
+// property. `go test -v -run TestExplain ./cmd/debrief` prints them as people see them.
 func TestExplain(t *testing.T) {
 	t.Parallel()
-	deal := func(operation policy.Operation) policy.Tool { return policy.Tool{Object: "deal", Operation: operation} }
-	dealUpdate, dealCreate := deal(policy.Update), deal(policy.Create)
-	contactUpdate := policy.Tool{Object: "contact", Operation: policy.Update}
-	p := policy.Policy{
-		Permissions: policy.Permissions{
-			dealUpdate: policy.Allow, dealCreate: policy.Allow, deal(policy.Read): policy.Allow,
-			contactUpdate: policy.Ask,
-			{Object: "ticket", Operation: policy.Update}: policy.Deny,
-		},
-		Hosts: map[string]policy.Permissions{"mara": {dealCreate: policy.Ask}},
-		Conditions: policy.Conditions([]policy.Rule{
-			{Name: "big deals", When: `property == "amount" && new > 50000`, Then: policy.Ask},
-			{Name: "closing", When: "closes_deal", Then: policy.Ask},
-			{Name: "fills", When: "fills", Then: policy.Allow, Loosens: true},
-			{Name: "never zoom", When: `source == "zoom" && object == "contact"`, Then: policy.Deny},
-			{Name: "sure", When: `object == "contact" && property == "jobtitle" && confidence < 0.8`, Then: policy.Ask},
-		}),
+	_, _, debrief := company(t)
+	run := func(args ...string) string {
+		t.Helper()
+		code, stdout, stderr := debrief(args...)
+		require.Equal(t, exitOK, code, stderr)
+		return stdout
 	}
-	for _, test := range []struct {
-		name string
-		tool policy.Tool
-		host string
-		cmd  toolsExplainCmd
-		want string
+	run("people", "add", "mara@acme.example")
+	run("people", "set", "mara@acme.example", "--team", "Sales")
+	run("tools", "set", "allow", "deal.update", "deal.create", "note.create")
+	run("tools", "set", "ask", "contact.update")
+	run("tools", "set", "deny", "ticket.update")
+	run("tools", "set", "ask", "note.create", "--team", "sales")
+	run("tools", "set", "deny", "note.create", "--host", "mara@acme.example")
+	run("tools", "rule", "add", "big deals", "--when", `property == "amount" && new > 50000`, "--then", "ask")
+	run("tools", "rule", "add", "closing", "--when", "closes_deal", "--then", "ask")
+	run("tools", "rule", "add", "fills", "--when", "fills", "--then", "allow", "--loosens")
+	run("tools", "rule", "add", "unsure", "--when", `object == "contact" && confidence < 0.8`, "--then", "ask")
+
+	const (
+		header = "WHO | SAYS | ABOUT | WHY"
+		big    = `rule "big deals" | ask | nothing here | property == "amount" && new > 50000`
+		close  = `rule "closing" | ask | nothing here | closes_deal`
+		fills  = `rule "fills" | allow, loosens | nothing here | fills`
+		unsure = `rule "unsure" | ask | nothing here | object == "contact" && confidence < 0.8`
+	)
+	for i, test := range []struct {
+		args string
+		want []string
 	}{
-		{"allowed", dealUpdate, "", toolsExplainCmd{Property: map[string]string{"amount": "40000"}, Old: map[string]string{"amount": "30000"}}, `
-Update Deal: allow, since Update Deal is allowed.
-  amount: 30000 → 40000
-
-   WHO                SAYS            ABOUT         WHY
-→  organization       allow           all of it     Update Deal is allowed
-   rule "big deals"   ask             nothing here  property == "amount" && new > 50000
-   rule "closing"     ask             nothing here  closes_deal
-   rule "fills"       allow, loosens  nothing here  fills
-   rule "never zoom"  deny            nothing here  source == "zoom" && object == "contact"
-   rule "sure"        ask             nothing here  object == "contact" && property == "jobtitle" && confidence < 0.8
-`},
-		{"big", dealUpdate, "", toolsExplainCmd{Property: map[string]string{"amount": "60000", "dealname": "Renewal"}, Old: map[string]string{"amount": "40000"}}, `
-Update Deal: ask, since the rule "big deals" asks (amount).
-  amount: 40000 → 60000
-  dealname: (not known) → Renewal
-
-   WHO                SAYS            ABOUT         WHY
-   organization       allow           all of it     Update Deal is allowed
-→  rule "big deals"   ask             amount        property == "amount" && new > 50000
-   rule "closing"     ask             nothing here  closes_deal
-   rule "fills"       allow, loosens  nothing here  fills
-   rule "never zoom"  deny            nothing here  source == "zoom" && object == "contact"
-   rule "sure"        ask             nothing here  object == "contact" && property == "jobtitle" && confidence < 0.8
-`},
-		{"closing", dealUpdate, "", toolsExplainCmd{Property: map[string]string{"dealstage": "closedwon"}}, `
-Update Deal: ask, since the rule "closing" asks (dealstage).
-  dealstage: (not known) → closedwon
-
-   WHO                SAYS            ABOUT         WHY
-   organization       allow           all of it     Update Deal is allowed
-   rule "big deals"   ask             nothing here  property == "amount" && new > 50000
-→  rule "closing"     ask             dealstage     closes_deal
-   rule "fills"       allow, loosens  nothing here  fills
-   rule "never zoom"  deny            nothing here  source == "zoom" && object == "contact"
-   rule "sure"        ask             nothing here  object == "contact" && property == "jobtitle" && confidence < 0.8
-`},
-		{"unknown stage", dealUpdate, "", toolsExplainCmd{Property: map[string]string{"dealstage": "1238712"}}, `
-Update Deal: ask, since the rule "closing" can't be evaluated, so it asks (dealstage).
-  dealstage: (not known) → 1238712
-
-   WHO                SAYS            ABOUT         WHY
-   organization       allow           all of it     Update Deal is allowed
-   rule "big deals"   ask             nothing here  property == "amount" && new > 50000
-→  rule "closing"     ask             dealstage     closes_deal – can't be evaluated: closes_deal is not known of this
-   rule "fills"       allow, loosens  nothing here  fills
-   rule "never zoom"  deny            nothing here  source == "zoom" && object == "contact"
-   rule "sure"        ask             nothing here  object == "contact" && property == "jobtitle" && confidence < 0.8
-`},
-		{"another stage", dealUpdate, "", toolsExplainCmd{Property: map[string]string{"dealstage": "1238712"}, Closed: "no"}, `
-Update Deal: allow, since Update Deal is allowed.
-  dealstage: (not known) → 1238712
-
-   WHO                SAYS            ABOUT         WHY
-→  organization       allow           all of it     Update Deal is allowed
-   rule "big deals"   ask             nothing here  property == "amount" && new > 50000
-   rule "closing"     ask             nothing here  closes_deal
-   rule "fills"       allow, loosens  nothing here  fills
-   rule "never zoom"  deny            nothing here  source == "zoom" && object == "contact"
-   rule "sure"        ask             nothing here  object == "contact" && property == "jobtitle" && confidence < 0.8
-`},
-		{"fills", contactUpdate, "", toolsExplainCmd{Property: map[string]string{"phone": "123"}, Old: map[string]string{"phone": ""}, Source: "teams"}, `
-Update Contact: allow, since the rule "fills" allows it (phone).
-  phone: (empty) → 123
-
-   WHO                SAYS            ABOUT         WHY
-   organization       ask             all of it     Update Contact is set to ask
-   rule "big deals"   ask             nothing here  property == "amount" && new > 50000
-   rule "closing"     ask             nothing here  closes_deal
-→  rule "fills"       allow, loosens  phone         fills
-   rule "never zoom"  deny            nothing here  source == "zoom" && object == "contact"
-   rule "sure"        ask             nothing here  object == "contact" && property == "jobtitle" && confidence < 0.8
-`},
-		{"fills one of two", contactUpdate, "", toolsExplainCmd{Property: map[string]string{"phone": "123", "city": "Ulm"}, Old: map[string]string{"phone": "", "city": "Kiel"}, Source: "teams"}, `
-Update Contact: ask, since Update Contact is set to ask.
-  city: Kiel → Ulm
-  phone: (empty) → 123
-
-   WHO                SAYS            ABOUT         WHY
-→  organization       ask             all of it     Update Contact is set to ask
-   rule "big deals"   ask             nothing here  property == "amount" && new > 50000
-   rule "closing"     ask             nothing here  closes_deal
-   rule "fills"       allow, loosens  phone         fills
-   rule "never zoom"  deny            nothing here  source == "zoom" && object == "contact"
-   rule "sure"        ask             nothing here  object == "contact" && property == "jobtitle" && confidence < 0.8
-`},
-		{"from zoom", contactUpdate, "", toolsExplainCmd{Property: map[string]string{"phone": "123"}, Old: map[string]string{"phone": ""}, Source: "zoom"}, `
-Update Contact: deny, since the rule "never zoom" denies it (phone).
-  phone: (empty) → 123
-
-   WHO                SAYS            ABOUT         WHY
-   organization       ask             all of it     Update Contact is set to ask
-   rule "big deals"   ask             nothing here  property == "amount" && new > 50000
-   rule "closing"     ask             nothing here  closes_deal
-   rule "fills"       allow, loosens  phone         fills
-→  rule "never zoom"  deny            phone         source == "zoom" && object == "contact"
-   rule "sure"        ask             nothing here  object == "contact" && property == "jobtitle" && confidence < 0.8
-`},
-		{"denied stays denied", policy.Tool{Object: "ticket", Operation: policy.Update}, "", toolsExplainCmd{Property: map[string]string{"hs_ticket_priority": "HIGH"}, Old: map[string]string{"hs_ticket_priority": ""}}, `
-Update Ticket: deny, since Update Ticket is denied.
-  hs_ticket_priority: (empty) → HIGH
-
-   WHO                SAYS            ABOUT               WHY
-→  organization       deny            all of it           Update Ticket is denied
-   rule "big deals"   ask             nothing here        property == "amount" && new > 50000
-   rule "closing"     ask             nothing here        closes_deal
-   rule "fills"       allow, loosens  hs_ticket_priority  fills
-   rule "never zoom"  deny            nothing here        source == "zoom" && object == "contact"
-   rule "sure"        ask             nothing here        object == "contact" && property == "jobtitle" && confidence < 0.8
-`},
-		{"host", dealCreate, "mara", toolsExplainCmd{Property: map[string]string{"amount": "60 thousand"}}, `
-Create Deal: ask, since Create Deal is set to ask for this host.
-  amount: 60 thousand
-
-   WHO                SAYS            ABOUT         WHY
-   organization       allow           all of it     Create Deal is allowed
-→  host               ask             all of it     Create Deal is set to ask for this host
-   rule "big deals"   ask             amount        property == "amount" && new > 50000 – can't be evaluated: no such overload
-   rule "closing"     ask             nothing here  closes_deal
-   rule "fills"       allow, loosens  nothing here  fills
-   rule "never zoom"  deny            nothing here  source == "zoom" && object == "contact"
-   rule "sure"        ask             nothing here  object == "contact" && property == "jobtitle" && confidence < 0.8
-`},
+		// Allowed, and no rule has a say: 40,000 is not more than 50,000, nothing is
+		// closed, the amount was not empty, and it is no contact.
+		{"deal.update -p amount=40000 --old amount=30000", []string{
+			"Update Deal: allow, since Update Deal is allowed.", "amount: 30000 → 40000", header,
+			"→ | organization | allow | all of it | Update Deal is allowed", big, close, fills, unsure,
+		}},
+		// The amount alone trips the rule; nothing is known of the name before.
+		{"deal.update -p amount=60000 -p dealname=Renewal --old amount=40000", []string{
+			`Update Deal: ask, since the rule "big deals" asks (amount).`, "amount: 40000 → 60000", "dealname: (not known) → Renewal", header,
+			"organization | allow | all of it | Update Deal is allowed",
+			`→ | rule "big deals" | ask | amount | property == "amount" && new > 50000`, close, fills, unsure,
+		}},
+		// HubSpot's own closedwon is closed in every pipeline.
+		{"deal.update -p dealstage=closedwon", []string{
+			`Update Deal: ask, since the rule "closing" asks (dealstage).`, "dealstage: (not known) → closedwon", header,
+			"organization | allow | all of it | Update Deal is allowed", big, `→ | rule "closing" | ask | dealstage | closes_deal`, fills, unsure,
+		}},
+		// Nobody knows what stage 1238712 is: the rule can't tell, so it asks.
+		{"deal.update -p dealstage=1238712", []string{
+			`Update Deal: ask, since the rule "closing" can't be evaluated, so it asks (dealstage).`, "dealstage: (not known) → 1238712", header,
+			"organization | allow | all of it | Update Deal is allowed", big,
+			`→ | rule "closing" | ask | dealstage | closes_deal – can't be evaluated: closes_deal is not known of this`, fills, unsure,
+		}},
+		// What is loosened is let through where else it would be asked about.
+		{"contact.update -p phone=123 --old phone= --confidence 0.9", []string{
+			`Update Contact: allow, since the rule "fills" allows it (phone).`, "phone: (empty) → 123", header,
+			"organization | ask | all of it | Update Contact is set to ask", big, close, `→ | rule "fills" | allow, loosens | phone | fills`, unsure,
+		}},
+		// One empty property lets no other one be replaced.
+		{"contact.update -p phone=123 -p city=Ulm --old phone= --old city=Kiel --confidence 0.9", []string{
+			"Update Contact: ask, since Update Contact is set to ask.", "city: Kiel → Ulm", "phone: (empty) → 123", header,
+			"→ | organization | ask | all of it | Update Contact is set to ask", big, close, `rule "fills" | allow, loosens | phone | fills`, unsure,
+		}},
+		// The rule that makes stricter has the last word over the one that loosens.
+		{"contact.update -p phone=123 --old phone= --confidence 0.5", []string{
+			`Update Contact: ask, since the rule "unsure" asks (phone).`, "phone: (empty) → 123", header,
+			"organization | ask | all of it | Update Contact is set to ask", big, close, `rule "fills" | allow, loosens | phone | fills`,
+			`→ | rule "unsure" | ask | phone | object == "contact" && confidence < 0.8`,
+		}},
+		// Denied stays denied, whatever loosens.
+		{"ticket.update -p hs_ticket_priority=HIGH --old hs_ticket_priority=", []string{
+			"Update Ticket: deny, since Update Ticket is denied.", "hs_ticket_priority: (empty) → HIGH", header,
+			"→ | organization | deny | all of it | Update Ticket is denied", big, close,
+			`rule "fills" | allow, loosens | hs_ticket_priority | fills`, unsure,
+		}},
+		// The strictest of organization, team and host.
+		{"note.create -p hs_note_body=Hello --host mara@acme.example", []string{
+			"Create Note: deny, since Create Note is set to deny for this host.", "hs_note_body: Hello", header,
+			"organization | allow | all of it | Create Note is allowed", "team | ask | all of it | Create Note is set to ask for this team",
+			"→ | host | deny | all of it | Create Note is set to deny for this host", big, close, fills, unsure,
+		}},
+		// An amount without a currency is a question even where no rule minds it; what
+		// can't be compared in the company's currency makes a rule ask, too.
+		{"deal.create -p amount=60000 --currency missing", []string{
+			"Create Deal: ask, since the amount has no currency.", "amount: 60000", header,
+			"organization | allow | all of it | Create Deal is allowed", "→ | currency | ask | amount | the amount has no currency",
+			`rule "big deals" | ask | amount | property == "amount" && new > 50000 – can't be evaluated: new is not known of this`, close, fills, unsure,
+		}},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			r := test.cmd.request(test.tool)
-			r.Host = test.host
-			d, steps := p.Explain(r)
-			var out bytes.Buffer
-			explain(&out, r, d, steps)
-			println("=== " + test.name + "\n" + out.String())
-		})
+		printed := run(append([]string{"tools", "explain"}, strings.Fields(test.args)...)...)
+		t.Logf("%d. debrief tools explain %s\n\n%s", i+1, test.args, printed)
+		require.Equal(t, test.want, cells(printed), test.args)
 	}
+}
+
+// cells are the lines of what was printed, with bars for the gaps between columns.
+func cells(printed string) []string {
+	var lines []string
+	for line := range strings.Lines(printed) {
+		if line = strings.TrimSpace(line); line != "" {
+			lines = append(lines, regexp.MustCompile(` {2,}`).ReplaceAllString(line, " | "))
+		}
+	}
+	return lines
 }
 
 func TestToolsCommands(t *testing.T) {
@@ -228,4 +176,56 @@ func TestToolsCommands(t *testing.T) {
 	fails(exitUsage, "there is no rule", "tools", "rule", "remove", "big deals")
 	require.Contains(t, ok("tools", "rule", "variables"), "target_of_attendee")
 	fails(exitUsage, "shadow", "tools", "preset", "open")
+
+	fails(exitRefused, `nobody belongs to a team "sales"`, "tools", "set", "ask", "task.create", "--team", "sales")
+	require.Contains(t, ok("people", "set", "mara@acme.example", "--team", "sales"), "is changed")
+	require.Contains(t, ok("people", "show", "mara@acme.example"), "sales")
+	ok("tools", "set", "ask", "task.create", "--team", "Sales")
+	ok("tools", "rule", "add", "of sales", "--when", `object == "meeting"`, "--then", "ask", "--team", "sales")
+	require.Contains(t, ok("tools", "list"), "in the meetings of team sales")
+	require.Contains(t, ok("tools", "rule", "list"), "team sales")
+	require.Contains(t, ok("tools", "explain", "task.create", "--host", "mara@acme.example"), "Create Task: ask, since Create Task is set to ask for this team.")
+
+	require.Contains(t, ok("tools", "preview"), "Nothing was planned in the last 7 days.")
+	require.Contains(t, ok("tools", "preview", "--preset", "hands-off", "--set", "deal.create=deny", "--without", "of sales", "--rule", "x", "--when", "fills", "--then", "deny"), "Nothing was planned")
+	fails(exitUsage, "there is no preset", "tools", "preview", "--preset", "open")
+	fails(exitUsage, "it is deny, ask or allow", "tools", "preview", "--rule", "x", "--when", "fills")
+	fails(exitUsage, "is not a permission", "tools", "preview", "--set", "deal.create=maybe")
+	require.Contains(t, ok("tools", "suggestions"), "Nothing to suggest")
+	fails(exitUsage, "is not suggested", "tools", "suggestions", "--dismiss", "deal.create")
+	require.Contains(t, ok("shadow", "report"), "Nothing was planned in shadow in the last 7 days")
+	fails(exitNotFound, "nothing is connected yet", "tools", "objects")
+}
+
+// TestPickingACustomObject: the account's custom objects are listed; the one that is
+// picked has three tools, denied until somebody says otherwise, and the scopes that
+// they lack are named with the way to have them granted.
+func TestPickingACustomObject(t *testing.T) {
+	t.Parallel()
+	x := newTerminal(t)
+	code, _, stderr := x.typed(x.app.ClientSecret+"\n", "apps", "add", "hubspot", "--client-id", x.app.ClientID)
+	require.Equal(t, exitOK, code, stderr)
+	x.login("main", browse(t))
+	require.Contains(t, x.ok("tools", "objects"), "The account has no custom objects.")
+	typeID := x.sim.AddObjectType(simHub, "cars", "plate!")
+
+	require.Equal(t, []string{
+		"OBJECT | TYPE ID | LABEL | TOOLS | MISSING SCOPES",
+		"p4711_cars | " + typeID + " | cars | not picked | crm.objects.custom.read crm.objects.custom.write",
+		"`debrief tools objects NAME` makes tools of one.",
+	}, cells(x.ok("tools", "objects")))
+	require.NotContains(t, x.ok("tools", "list"), "p4711_cars")
+	require.Equal(t, []string{
+		"p4711_cars.read: deny", "p4711_cars.create: deny", "p4711_cars.update: deny",
+		"`debrief tools set ask p4711_cars.read p4711_cars.create p4711_cars.update` lets Debrief use them after asking.",
+		"Connection main lacks crm.objects.custom.read and crm.objects.custom.write: `debrief connections login main --scopes crm.objects.custom.read,crm.objects.custom.write` makes a link to consent again.",
+	}, cells(x.ok("tools", "objects", typeID)))
+	require.Contains(t, x.ok("tools", "list"), "p4711_cars.update")
+	x.ok("tools", "set", "allow", "p4711_cars.read")
+	require.Contains(t, x.ok("tools", "objects"), "create deny, read allow, update deny")
+	require.Contains(t, x.ok("tools", "objects", "p4711_cars"), "p4711_cars.read: allow", "who picks again takes nothing back")
+	code, _, stderr = x.run("tools", "objects", "boats")
+	require.Equal(t, exitUsage, code)
+	require.Contains(t, stderr, `no custom object "boats"`)
+	require.Contains(t, x.ok("audit", "list"), "permission: Read Cars", "giving leave is in the trail")
 }

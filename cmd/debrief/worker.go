@@ -64,10 +64,8 @@ func (c *workerCmd) Run(ctx context.Context, a *app) error {
 	}
 	log.Info().Str("task_queue", workflows.TaskQueue).Msg("worker is at work")
 	var watching sync.WaitGroup
-	if mail != nil {
-		outbox := notify.New(notify.Options{Store: s, Sender: mail, PublicURL: a.PublicURL, Log: log})
-		watching.Go(func() { outbox.Run(ctx) })
-	}
+	outbox := notify.New(notify.Options{Store: s, Sender: mail, Slack: a.slack(), PublicURL: a.PublicURL, Log: log})
+	watching.Go(func() { outbox.Run(ctx) })
 	watching.Go(func() {
 		tokens.Watch(ctx, func(err error) { log.Warn().Err(err).Msg("reading HubSpot's journal failed") })
 	})

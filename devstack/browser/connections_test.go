@@ -192,7 +192,7 @@ func (sc *scene) person(name, email, role string) *page {
 	p := window.page(sc.ctx, sc.t)
 	p.open(link.URL)
 	p.click("button", "Sign in")
-	p.shows("You are signed in to " + sc.Organization + " as " + role)
+	p.until("a page for somebody signed in", `document.querySelector("form[action='/sign-out']")`)
 	return p
 }
 

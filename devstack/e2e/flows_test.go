@@ -637,7 +637,7 @@ func TestUnverifiedRequestsAreToldNothing(t *testing.T) {
 func TestABodyOverTheCap(t *testing.T) {
 	t.Parallel()
 	sc := shared.unconnected(t)
-	body := bytes.Repeat([]byte("x"), webhooks.DefaultBodyLimit+1)
+	body := bytes.Repeat([]byte("x"), webhooks.MaxBody+1)
 	header := sc.signed("large", time.Now(), body)
 	header["Expect"] = "100-continue" // whoever is refused need not send it
 	require.Equal(t, http.StatusRequestEntityTooLarge, sc.ask(sc.SourceURL, body, header).status)

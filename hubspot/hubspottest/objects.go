@@ -46,6 +46,7 @@ func (s *Server) addRoutes() {
 	s.handle("DELETE "+at+"/{id}", change(archiveRecord))
 	s.addAssociationRoutes()
 	s.addAccountRoutes()
+	s.addCurrencyRoutes()
 	s.addPipelineRoutes()
 	s.addPropertyRoutes()
 	s.addSchemaRoutes()

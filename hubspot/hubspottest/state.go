@@ -50,6 +50,8 @@ type Portal struct {
 	Currency string `json:"currency"` // default: USD
 	// Currencies are those beside Currency.
 	Currencies []string `json:"additionalCurrencies,omitempty"`
+	// ExchangeRates are what one unit of those is worth in Currency.
+	ExchangeRates map[string]float64 `json:"exchangeRates,omitempty"`
 	TimeZone   string   `json:"timeZone"` // default: UTC
 	// Type is the account type. Default: STANDARD.
 	Type string `json:"type"`

@@ -156,6 +156,14 @@ func stories() []struct {
 			s.ready = s.actions(1)
 			return s.steps(s.wake, s.ends, s.change(func() { s.version = 2; s.ready = s.actions(1) }), s.wake, s.ends)
 		}},
+		{"undone", func(s *story) error {
+			s.ready = s.actions(1)
+			return s.steps(s.wake, s.ends, s.change(func() { s.undo = s.actions(2) }), s.wake, s.ends)
+		}},
+		{"undone-while-asking", func(s *story) error {
+			s.asked = s.questions(1, time.Hour)
+			return s.steps(s.wake, s.waits(""), s.change(func() { s.undo = s.actions(1) }), s.wake, s.ends)
+		}},
 		{"spoken-to-while-closing", func(s *story) error {
 			s.whileClosing = func() { s.version = 2 }
 			return s.steps(s.wake, s.ends)
@@ -228,6 +236,7 @@ func (r *recorder) register(w worker.Worker) {
 	as := func(name string) activity.RegisterOptions { return activity.RegisterOptions{Name: name} }
 	w.RegisterActivityWithOptions(func(_ context.Context, m activities.Meeting) (store.Look, error) { return r.of(m).look(), nil }, as("Look"))
 	w.RegisterActivityWithOptions(func(_ context.Context, m activities.Meeting) error { return r.of(m).plan() }, as("Plan"))
+	w.RegisterActivityWithOptions(func(_ context.Context, m activities.Meeting) error { return r.of(m).planUndo() }, as("PlanUndo"))
 	w.RegisterActivityWithOptions(func(_ context.Context, in activities.WriteInput) error { return r.of(in.Meeting).write(in.ActionID) }, as("Write"))
 	w.RegisterActivityWithOptions(func(_ context.Context, in activities.PauseInput) error { return r.of(in.Meeting).pause() }, as("Pause"))
 	w.RegisterActivityWithOptions(func(context.Context, activities.Meeting) (string, error) { return "a card", nil }, as("Card"))
@@ -258,7 +267,8 @@ type story struct {
 	pending      []store.PendingQuestion
 	disconnected bool
 	paused       bool
-	loseOnWrite  bool // the connection ends with the first write
+	undo         []store.ReadyAction // to be planned, if any
+	loseOnWrite  bool                // the connection ends with the first write
 	whileClosing func()
 	made         int
 }
@@ -292,6 +302,8 @@ func (s *story) look() store.Look {
 	switch {
 	case s.paused && s.disconnected:
 		look.Next = store.NextPause
+	case len(s.undo) > 0:
+		look.Next = store.NextUndo
 	case s.planned < s.version && !s.notes && time.Now().Before(s.gatherUntil):
 		look.Next, look.Until = store.NextGather, s.gatherUntil
 	case s.planned < s.version:
@@ -314,6 +326,13 @@ func (s *story) plan() error {
 	}
 	s.planned = s.version
 	s.pending, s.asked = append(s.pending, s.asked...), nil
+	return nil
+}
+
+func (s *story) planUndo() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ready, s.pending, s.undo = s.undo, nil, nil
 	return nil
 }
 

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/debriefhq/debrief/meeting"
+	"github.com/debriefhq/debrief/store/storetest"
+)
+
+// command runs a command on a database of its own organization.
+func sourcesCommand(t *testing.T) func(args ...string) (int, string, string) {
+	t.Helper()
+	s, databaseURL := storetest.New(t)
+	storetest.Organization(t, s)
+	keyset := filepath.Join(t.TempDir(), "keyset")
+	require.NoError(t, os.WriteFile(keyset, storetest.Keyset(t), 0o600))
+	return func(args ...string) (int, string, string) {
+		return runCommand(t, append([]string{"--database-url", databaseURL, "--keyset-file", keyset, "--public-url", "https://debrief.example"}, args...)...)
+	}
+}
+
+func TestSources(t *testing.T) {
+	t.Parallel()
+	command := sourcesCommand(t)
+	definition := writeFile(t, "name: acme-notes\ntitle: Acme\nverify: {scheme: url-token}\nevents: [{type: meeting.notes_ready}]\nmeeting: {instance_id: id}\n")
+	broken := writeFile(t, "name: acme-notes\ntitle: Acme\nverify: {}\n")
+	for _, tc := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"sources", "platforms"}, exitOK, "a signed token (RS256) over the URL and the body"},
+		{[]string{"sources", "add", "calendly", "bookings", "--generate"}, exitOK, "Let calendly post to"},
+		{[]string{"sources", "add", "--platform", "otter", "--generate"}, exitOK, "Add ?token= and the secret to the URL."},
+		{[]string{"sources", "add", "--definition", definition, "acme", "--generate"}, exitOK, "Let acme-notes post to"},
+		{[]string{"sources", "add", "--definition", broken, "--generate"}, exitUsage, "unsigned webhooks are never accepted"},
+		{[]string{"sources", "add", "imagined", "--generate"}, exitUsage, `there is no platform "imagined"`},
+		{[]string{"sources", "add", "read-ai", "--generate"}, exitUsage, "the signing secret does not fit read-ai"},
+		{[]string{"sources", "set", "bookings", "--rate-limit", "60", "--body-limit", "65536"}, exitOK, "bookings is set."},
+		{[]string{"sources", "set", "bookings", "--body-limit", "99999999"}, exitUsage, "--body-limit should be from 0 to 10485760"},
+		{[]string{"sources", "set", "bookings", "--definition", definition}, exitUsage, "the definition is of the platform acme-notes"},
+		{[]string{"sources", "rotate", "acme", "--generate"}, exitOK, "Both secrets are valid now"},
+		{[]string{"sources", "retire", "acme"}, exitOK, "retired"},
+	} {
+		code, out, errs := command(tc.args...)
+		require.Equal(t, tc.code, code, "%v: %s", tc.args, errs)
+		require.Contains(t, out+errs, tc.want, "%v", tc.args)
+	}
+}
+
+func TestExclusions(t *testing.T) {
+	t.Parallel()
+	command := sourcesCommand(t)
+	for _, tc := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"list"}, exitOK, "internal"},
+		{[]string{"add", "title-word", "Salary"}, exitOK, "From now on"},
+		{[]string{"add", "host", "dana"}, exitUsage, "a host is an e-mail address"},
+		{[]string{"add", "domain", "https://x.example"}, exitUsage, "a domain is written as in"},
+		{[]string{"add", "internal", "yes"}, exitUsage, "takes no value"},
+		{[]string{"remove", "internal"}, exitOK, "From now on"},
+		{[]string{"remove", "host", "dana@acme.example"}, exitNotFound, "there is no such rule"},
+		{[]string{"preview"}, exitOK, "would have dropped nothing"},
+		{[]string{"preview", "--with", "title-word=board meeting", "--with", "internal"}, exitOK, "would have dropped nothing"},
+		{[]string{"preview", "--with", "mood=bad"}, exitUsage, "the rules are"},
+		{[]string{"preview", "--days", "0"}, exitUsage, "--days"},
+	} {
+		code, out, errs := command(append([]string{"exclusions"}, tc.args...)...)
+		require.Equal(t, tc.code, code, "%v: %s", tc.args, errs)
+		require.Contains(t, out+errs, tc.want, "%v", tc.args)
+	}
+	_, out, _ := command("exclusions", "list", "--json")
+	var rules meeting.Exclusions
+	require.NoError(t, json.Unmarshal([]byte(out), &rules))
+	require.Equal(t, meeting.Exclusions{KeepInternal: true, TitleWords: []string{"salary"}}, rules)
+}

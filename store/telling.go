@@ -1,0 +1,171 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// NotifySettings say when people are told that something waits for them. A
+// person's empty field is the organization's; the organization's empty field is
+// the default.
+type NotifySettings struct {
+	// TimeZone is an IANA name, such as Europe/Berlin; the default is UTC.
+	TimeZone string `json:"time_zone,omitempty"`
+	// QuietHours are those in which nobody is told, such as "20:00-08:00"; "off" or
+	// the default: none.
+	QuietHours string `json:"quiet_hours,omitempty"`
+	// Digest is the time of day at which all is told together, such as "09:00";
+	// "off" or the default: each at once.
+	Digest string `json:"digest,omitempty"`
+}
+
+const notifyOff = "off"
+
+func (n NotifySettings) or(of NotifySettings) NotifySettings {
+	return NotifySettings{
+		TimeZone: cmp.Or(n.TimeZone, of.TimeZone), QuietHours: cmp.Or(n.QuietHours, of.QuietHours), Digest: cmp.Or(n.Digest, of.Digest),
+	}
+}
+
+// check refuses what can't be meant.
+func (n NotifySettings) check() error {
+	if _, err := time.LoadLocation(n.TimeZone); err != nil || strings.EqualFold(n.TimeZone, "local") {
+		return refuse("there is no time zone %q: write a name such as Europe/Berlin", n.TimeZone)
+	}
+	if _, _, ok := n.quiet(); !ok && n.QuietHours != "" && n.QuietHours != notifyOff {
+		return refuse("quiet hours are written as 20:00-08:00, or off")
+	}
+	if _, ok := clock(n.Digest); !ok && n.Digest != "" && n.Digest != notifyOff {
+		return refuse("the time of a digest is written as 09:00, or off")
+	}
+	return nil
+}
+
+// clock reads a time of day as minutes since midnight.
+func clock(s string) (minutes int, ok bool) {
+	t, err := time.Parse("15:04", s)
+	return t.Hour()*60 + t.Minute(), err == nil
+}
+
+func (n NotifySettings) quiet() (from, to int, ok bool) {
+	first, last, _ := strings.Cut(n.QuietHours, "-")
+	from, ok = clock(first)
+	to, valid := clock(last)
+	return from, to, ok && valid && from != to
+}
+
+func (n NotifySettings) location() *time.Location {
+	if l, err := time.LoadLocation(n.TimeZone); err == nil {
+		return l
+	}
+	return time.UTC
+}
+
+// at is the day's time of day, in minutes. Where the clocks leave it out it is
+// as much later.
+func at(day time.Time, minutes int) time.Time {
+	return time.Date(day.Year(), day.Month(), day.Day(), 0, minutes, 0, 0, day.Location())
+}
+
+// QuietUntil says when the quiet hours end that now lies in; zero outside of
+// them.
+func (n NotifySettings) QuietUntil(now time.Time) time.Time {
+	from, to, ok := n.quiet()
+	if !ok {
+		return time.Time{}
+	}
+	now = now.In(n.location())
+	minutes := now.Hour()*60 + now.Minute()
+	switch {
+	case from < to && minutes >= from && minutes < to, from > to && minutes < to:
+		return at(now, to)
+	case from > to && minutes >= from:
+		return at(now.AddDate(0, 0, 1), to)
+	}
+	return time.Time{}
+}
+
+// NextDigest is when the next digest after now is due; zero where there are none.
+func (n NotifySettings) NextDigest(now time.Time) time.Time {
+	minutes, ok := clock(n.Digest)
+	if !ok {
+		return time.Time{}
+	}
+	now = now.In(n.location())
+	if next := at(now, minutes); next.After(now) {
+		return next
+	}
+	return at(now.AddDate(0, 0, 1), minutes)
+}
+
+// SetNotifySettings says when an organization's people are told things, unless
+// they say otherwise. Nonsense is a [*Refusal].
+func (s *Store) SetNotifySettings(ctx context.Context, organizationID uuid.UUID, n NotifySettings, actor Actor) error {
+	if err := n.check(); err != nil {
+		return err
+	}
+	raw, err := json.Marshal(n)
+	if err != nil {
+		return fmt.Errorf("encoding when people are told: %w", err)
+	}
+	err = s.inTx(ctx, func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, `update organizations set settings = jsonb_set(settings, '{notify}', $2::jsonb) where id = $1`, organizationID, raw)
+		if err != nil {
+			return err
+		}
+		if tag.RowsAffected() == 0 {
+			return ErrNotFound
+		}
+		return s.audit(ctx, tx, AuditEntry{OrganizationID: organizationID, Kind: AuditOrganization, Actor: actor, Reason: "when people are told: " + string(raw)})
+	})
+	if err != nil {
+		return fmt.Errorf("setting when people are told: %w", err)
+	}
+	return nil
+}
+
+// SetPersonNotify says when a person is told things. Nonsense is a [*Refusal].
+func (s *Store) SetPersonNotify(ctx context.Context, organizationID, personID uuid.UUID, n NotifySettings, actor Actor) error {
+	if err := n.check(); err != nil {
+		return err
+	}
+	raw, err := json.Marshal(n)
+	if err != nil {
+		return fmt.Errorf("encoding when a person is told: %w", err)
+	}
+	err = s.inTx(ctx, func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, `update people set notify = $3 where organization_id = $1 and id = $2`, organizationID, personID, raw)
+		if err != nil {
+			return err
+		}
+		if tag.RowsAffected() == 0 {
+			return ErrNotFound
+		}
+		return s.auditPerson(ctx, tx, organizationID, personID, actor, "is told: "+string(raw))
+	})
+	if err != nil {
+		return fmt.Errorf("setting when person %s is told: %w", personID, err)
+	}
+	return nil
+}
+
+// PersonNotify returns what a person said about when to be told.
+func (s *Store) PersonNotify(ctx context.Context, organizationID, personID uuid.UUID) (NotifySettings, error) {
+	var raw []byte
+	err := s.pool.QueryRow(ctx, `select notify from people where organization_id = $1 and id = $2`, organizationID, personID).Scan(&raw)
+	if err := notFound(err, fmt.Sprintf("reading when person %s is told", personID)); err != nil {
+		return NotifySettings{}, err
+	}
+	var n NotifySettings
+	if err := json.Unmarshal(raw, &n); err != nil {
+		return NotifySettings{}, fmt.Errorf("decoding when person %s is told: %w", personID, err)
+	}
+	return n, nil
+}

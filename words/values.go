@@ -1,0 +1,63 @@
+package words
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+var germanMonths = [...]string{
+	"Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober", "November", "Dezember",
+}
+
+// Date writes the day that t has in its own location: "20 November 2026",
+// "20. November 2026".
+func (p Printer) Date(t time.Time) string {
+	if p.Language() == "de" {
+		return fmt.Sprintf("%d. %s %d", t.Day(), germanMonths[t.Month()-1], t.Year())
+	}
+	return t.Format("2 January 2006")
+}
+
+// DateTime writes day and time in t's own location, with the zone's abbreviation:
+// "20 November 2026, 15:00 CET", "20. November 2026, 15:00 Uhr MEZ" for German
+// readers in Central Europe.
+func (p Printer) DateTime(t time.Time) string {
+	zone := t.Format("MST")
+	if p.Language() != "de" {
+		return p.Date(t) + ", " + t.Format("15:04") + " " + zone
+	}
+	if own, ok := map[string]string{"CET": "MEZ", "CEST": "MESZ"}[zone]; ok {
+		zone = own
+	}
+	return p.Date(t) + ", " + t.Format("15:04") + " Uhr " + zone
+}
+
+// Number writes a decimal as the language does, to the last digit: "42,000.5",
+// "42.000,5". What is no plain decimal stays as it is.
+func (p Printer) Number(decimal string) string {
+	digits, sign := decimal, ""
+	if rest, ok := strings.CutPrefix(decimal, "-"); ok {
+		digits, sign = rest, "-"
+	}
+	whole, fraction, hasFraction := strings.Cut(digits, ".")
+	if whole == "" || strings.Trim(whole+fraction, "0123456789") != "" || hasFraction && fraction == "" {
+		return decimal
+	}
+	group, point := ",", "."
+	if p.Language() == "de" {
+		group, point = ".", ","
+	}
+	var b strings.Builder
+	b.WriteString(sign)
+	for i, digit := range whole {
+		if i > 0 && (len(whole)-i)%3 == 0 {
+			b.WriteString(group)
+		}
+		b.WriteRune(digit)
+	}
+	if hasFraction {
+		b.WriteString(point + fraction)
+	}
+	return b.String()
+}
