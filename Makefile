@@ -45,8 +45,17 @@ fuzz: ## Fuzz what HubSpot may answer, two minutes a target
 	@for target in FuzzResponse FuzzError FuzzSignature FuzzWebhook FuzzValues; do \
 	  go test -run '^$$' -fuzz "^$$target$$" -fuzztime 2m ./hubspot || exit 1; \
 	done
+	@for target in FuzzZoom FuzzDebrief FuzzFathom FuzzFireflies FuzzCalendly FuzzCalcom FuzzGranola FuzzRecall FuzzDefined \
+	    FuzzFetched FuzzDefinition FuzzVerify FuzzNextSteps; do \
+	  go test -run '^$$' -fuzz "^$$target$$" -fuzztime 2m ./webhooks || exit 1; \
+	done
 duplicates: postgres ## Cut every kind of create 200 times in every place
 	@$(if $(RACE),CGO_ENABLED=1) go test $(RACE) -count=1 -timeout 60m -run TestExactlyOneRecord ./crm -args -tries=200
+
+.PHONY: bench-intake
+bench-intake: postgres build ## Measure how fast webhooks are taken in, beside pgbench
+	@cd devstack && CGO_ENABLED=0 go build -o ../bin/intake ./cmd/intake
+	@bin/intake
 
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint $(TOOLS)/workflowcheck ## Check style, import rules and workflow determinism

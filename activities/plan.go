@@ -41,6 +41,9 @@ func (a *Activities) plan(ctx context.Context, m Meeting) error {
 	if err != nil {
 		return err
 	}
+	if err := a.followMerges(ctx, m.OrganizationID, connection.HubID, &met.Content); err != nil {
+		return err
+	}
 	followUp, err := a.Store.FollowUpOf(ctx, m.OrganizationID, m.MeetingID)
 	if err != nil {
 		return err

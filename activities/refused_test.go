@@ -126,8 +126,8 @@ func TestWhatWouldFailIsNotAsked(t *testing.T) {
 	for _, sentence := range []string{
 		"the account has no property no_such_property, so it was left out",
 		"createdate can't be set and was left out",
-		"amount is not a number, so the proposed “about forty” was left out",
-		"priority has no such option, so the proposed “urgent” was left out",
+		"Amount is not a number, so the proposed “about forty” was left out",
+		"Priority has no such option, so the proposed “urgent” was left out",
 	} {
 		require.Contains(t, l.Doubt, sentence)
 	}

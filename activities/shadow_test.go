@@ -2,6 +2,7 @@ package activities_test
 
 import (
 	"encoding/json"
+	"maps"
 	"testing"
 	"time"
 
@@ -53,9 +54,7 @@ func TestShadowReport(t *testing.T) {
 			continue
 		}
 		properties := map[string]string{}
-		for name, value := range a.Content.Properties {
-			properties[name] = value
-		}
+		maps.Copy(properties, a.Content.Properties)
 		switch properties["email"] {
 		case "joe@northwind.example":
 			b.add("contacts", properties, nil)

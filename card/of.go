@@ -46,6 +46,17 @@ func Of(facts store.CardFacts, p words.Printer) Card {
 	return c
 }
 
+// OfUndo says what an item of an undo would change, as people read it.
+func OfUndo(facts store.CardFacts, item store.UndoItem, p words.Printer) []Change {
+	w := writer{Printer: p, facts: facts, known: readKnown(facts.Resolution), zone: zoneOf(facts)}
+	a := store.Action{Tool: item.Tool, TargetID: item.RecordID}
+	a.Content.Properties, a.Content.Before = map[string]string{}, map[string]string{}
+	for _, c := range item.Changes {
+		a.Content.Properties[c.Property], a.Content.Before[c.Property] = c.After, c.Before
+	}
+	return w.changes(a, nil, "")
+}
+
 func accountOf(facts store.CardFacts) Account {
 	c := facts.Connection
 	if c == nil {

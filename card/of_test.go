@@ -87,37 +87,44 @@ func TestValuesReadAsPeopleReadThem(t *testing.T) {
 	}{
 		"a stage": {
 			"dealstage", "1", "1238712",
-			card.Change{Label: "Deal stage", Old: "New", New: "Contract sent"}, card.Change{Old: "New", New: "Contract sent"},
+			card.Change{Label: "Deal stage", Old: "New", New: "Contract sent"},
+			card.Change{Old: "New", New: "Contract sent"},
 		},
 		"a stage of another pipeline": {
 			"dealstage", "1", "p1",
-			card.Change{Label: "Deal stage", Old: "New", New: "First talk (Partners)"}, card.Change{Old: "New", New: "First talk (Partners)"},
+			card.Change{Label: "Deal stage", Old: "New", New: "First talk (Partners)"},
+			card.Change{Old: "New", New: "First talk (Partners)"},
 		},
 		"a stage that nobody knows": {
 			"dealstage", "1", "gone", card.Change{Label: "Deal stage", Old: "New", New: "gone"}, card.Change{Old: "New", New: "gone"},
 		},
 		"a pipeline": {
 			"pipeline", "default", "partners",
-			card.Change{Label: "pipeline", Old: "Sales", New: "Partners"}, card.Change{Old: "Sales", New: "Partners"},
+			card.Change{Label: "pipeline", Old: "Sales", New: "Partners"},
+			card.Change{Old: "Sales", New: "Partners"},
 		},
 		"money in the deal's currency": {
 			"amount", "1000", "42000.50",
-			card.Change{Label: "Amount", Old: "1,000 EUR", New: "42,000.5 EUR"}, card.Change{Old: "1.000 EUR", New: "42.000,5 EUR"},
+			card.Change{Label: "Amount", Old: "1,000 EUR", New: "42,000.5 EUR"},
+			card.Change{Old: "1.000 EUR", New: "42.000,5 EUR"},
 		},
 		"no money": {
 			"amount", "", "a lot", card.Change{Label: "Amount", New: "a lot"}, card.Change{New: "a lot"},
 		},
 		"a day": {
 			"closedate", "2026-11-30T00:00:00Z", "2026-12-01",
-			card.Change{Label: "Close date", Old: "30 November 2026", New: "1 December 2026"}, card.Change{Old: "30. November 2026", New: "1. Dezember 2026"},
+			card.Change{Label: "Close date", Old: "30 November 2026", New: "1 December 2026"},
+			card.Change{Old: "30. November 2026", New: "1. Dezember 2026"},
 		},
 		"a time, where the meeting was": {
 			"kickoff", "", "2026-12-01T09:30:00.000Z",
-			card.Change{Label: "Kick-off", New: "1 December 2026, 10:30 CET"}, card.Change{New: "1. Dezember 2026, 10:30 Uhr MEZ"},
+			card.Change{Label: "Kick-off", New: "1 December 2026, 10:30 CET"},
+			card.Change{New: "1. Dezember 2026, 10:30 Uhr MEZ"},
 		},
 		"an option": {
 			"dealtype", "legacy", "newbusiness",
-			card.Change{Label: "Deal type", Old: "Legacy", New: "New business"}, card.Change{Old: "Legacy", New: "New business"},
+			card.Change{Label: "Deal type", Old: "Legacy", New: "New business"},
+			card.Change{Old: "Legacy", New: "New business"},
 		},
 		"several options": {
 			"regions", "n", "n;s", card.Change{Label: "Regions", Old: "North", New: "North, South"}, card.Change{Old: "North", New: "North, South"},
@@ -130,7 +137,8 @@ func TestValuesReadAsPeopleReadThem(t *testing.T) {
 		},
 		"an owner": {
 			"hubspot_owner_id", "78", "77",
-			card.Change{Label: "hubspot_owner_id", Old: "sam@acme.example", New: "Dana Host"}, card.Change{Old: "sam@acme.example", New: "Dana Host"},
+			card.Change{Label: "hubspot_owner_id", Old: "sam@acme.example", New: "Dana Host"},
+			card.Change{Old: "sam@acme.example", New: "Dana Host"},
 		},
 		"an owner whom nobody knows": {
 			"hubspot_owner_id", "", "99", card.Change{Label: "hubspot_owner_id", New: "99"}, card.Change{New: "99"},

@@ -293,6 +293,7 @@ func plain(value string) string {
 			return strings.Join(lines, "\n")
 		case html.TextToken:
 			b.WriteString(strings.ReplaceAll(html.UnescapeString(string(tokens.Raw())), "\n", " "))
+		case html.CommentToken, html.DoctypeToken:
 		case html.StartTagToken, html.EndTagToken, html.SelfClosingTagToken:
 			switch token := tokens.Token(); token.Data {
 			case "li":

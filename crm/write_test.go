@@ -1017,7 +1017,9 @@ func TestRefusedValues(t *testing.T) {
 		reason     string
 	}{
 		"a value is missing": {
-			map[string]string{"dealstage": "closedlost"}, store.ActionReady, []string{"closed_lost_reason"},
+			map[string]string{"dealstage": "closedlost"},
+			store.ActionReady,
+			[]string{"closed_lost_reason"},
 			"closed_lost_reason (MISSING_CONDITIONAL_REQUIRED_PROPERTY)",
 		},
 		"a value is no option": {map[string]string{"dealtype": "other"}, store.ActionReady, nil, "dealtype (INVALID_OPTION)"},

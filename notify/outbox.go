@@ -216,11 +216,14 @@ func (o *Outbox) gather(ctx context.Context, n store.Notice) (f facts, obsolete 
 		f.Link = o.options.PublicURL + "/"
 	case n.Kind == store.NoticeSlackRefused:
 		app, err := o.options.Store.SlackApp(ctx, n.OrganizationID)
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
+		if errors.Is(err, store.ErrNotFound) {
+			return f, "there is no Slack app any more", nil
+		}
+		if err != nil {
 			return f, "", err
 		}
-		if err != nil || app.Problem == "" {
-			return f, "Slack accepts the app by now, or there is none", nil
+		if app.Problem == "" {
+			return f, "Slack accepts the app by now", nil
 		}
 		f.Reason = app.Problem
 	}

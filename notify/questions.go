@@ -224,7 +224,7 @@ func (o *Outbox) tellCard(ctx context.Context, app store.SlackApp, n store.Notic
 	}
 	p := words.In(language)
 	line := p.T("There are new questions about this meeting.")
-	switch n.Kind {
+	switch n.Kind { //nolint:exhaustive // the others are no reminders
 	case store.NoticeReminder, store.NoticeDigest:
 		line = p.T("These questions still wait for your answer.")
 	case store.NoticeEscalated:

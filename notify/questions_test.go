@@ -400,7 +400,7 @@ func TestWithoutSlackOneMailAMeetingAndRound(t *testing.T) {
 	require.Equal(t, "Questions wait for your answer", subject(t, header))
 	require.Contains(t, bodies["text/plain"], "2 questions")
 	require.Contains(t, bodies["text/plain"], "https://debrief.acme.example/inbox/"+id.String()+"\n")
-	raw := string(c.server.Received()[0].Raw) + bodies["text/plain"] + bodies["text/html"]
+	raw := c.server.Received()[0].Raw + bodies["text/plain"] + bodies["text/html"]
 	for _, private := range []string{secretTitle, secretWords, "Northwind", "42000", "42,000"} {
 		require.NotContains(t, raw, private, "mail is read by servers on its way")
 	}

@@ -70,7 +70,7 @@ func (s *Slack) as(token store.Secret) *slack.Client {
 // message fares better until somebody connects it anew
 // (docs.slack.dev/reference/methods/chat.postMessage, "Errors", read in November
 // 2026).
-var slackRefusals = map[string]string{ //nolint:gosec // names of errors
+var slackRefusals = map[string]string{
 	"invalid_auth": "Slack does not accept the bot token", "not_authed": "Slack does not accept the bot token",
 	"token_revoked": "the bot token was revoked", "token_expired": "the bot token has expired",
 	"account_inactive": "the app was removed from the workspace", "missing_scope": "the app lacks a scope",
@@ -323,7 +323,7 @@ func (s *Slack) find(ctx context.Context, token store.Secret, channel, thread st
 	oldest := strconv.FormatInt(since.Add(-10*time.Minute).Unix(), 10) + ".000000"
 	for cursor := ""; ; {
 		var messages []slack.Message
-		next := ""
+		var next string
 		if thread == "" {
 			page, err := api.GetConversationHistoryContext(ctx, &slack.GetConversationHistoryParameters{
 				ChannelID: channel, Cursor: cursor, Oldest: oldest, Limit: 200, IncludeAllMetadata: true,

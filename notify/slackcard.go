@@ -66,8 +66,8 @@ func slackCard(c card.Card, link string, p words.Printer) slackMessage {
 	if len(open) > 0 {
 		m.text = p.Plural(len(open), "%d question about a meeting waits for your answer.", "%d questions about a meeting wait for your answer.")
 	}
-	m.blocks = append(m.blocks, slack.NewHeaderBlock(plainText(c.Title, slackHeader)))
-	m.blocks = append(m.blocks, slack.NewContextBlock("", markdown(strings.Join(about(c, p), " · "))))
+	m.blocks = append(m.blocks, slack.NewHeaderBlock(plainText(c.Title, slackHeader)),
+		slack.NewContextBlock("", markdown(strings.Join(about(c, p), " · "))))
 	var all []string
 	shown, size := 0, 0
 	for _, l := range open[:min(len(open), cardLines)] {
@@ -77,7 +77,8 @@ func slackCard(c card.Card, link string, p words.Printer) slackMessage {
 		}
 		m.blocks = append(m.blocks, blocks...)
 		shown++
-		if whole && approvable(l) {
+		// What may be there already is sent again by a click of its own alone.
+		if whole && approvable(l) && l.Kind != "outcome" {
 			all = append(all, l.ApprovalID.String())
 		}
 	}
@@ -204,12 +205,14 @@ func slackLine(l card.Line, p words.Printer) (blocks []slack.Block, whole bool) 
 		}
 		text.WriteString(line.String())
 	}
+	links := strings.Join(l.Links, ", ")
+	whole = whole && utf8.RuneCountInString(links) <= cardQuote
 	said := []string{}
 	if !whole {
 		said = append(said, "_"+escape(p.T("This is too long for Slack: it can be approved on the page."))+"_")
 	}
-	if len(l.Links) > 0 {
-		said = append(said, escape(p.T("with"))+" "+escape(brief(strings.Join(l.Links, ", "), cardQuote)))
+	if links != "" {
+		said = append(said, escape(p.T("with"))+" "+escape(brief(links, cardQuote)))
 	}
 	for i, c := range l.Candidates {
 		if i == 5 {

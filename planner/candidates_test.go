@@ -1,6 +1,8 @@
 package planner_test
 
 import (
+	"maps"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -18,10 +20,8 @@ func lively(in *planner.Input) {
 	set := func(id string, properties map[string]string, links ...planner.Link) {
 		for i, d := range in.Resolution.Deals {
 			if d.ID == id {
-				for name, value := range properties {
-					d.Properties[name] = value
-				}
-				in.Resolution.Deals[i].Links = append(d.Links, links...)
+				maps.Copy(d.Properties, properties)
+				in.Resolution.Deals[i].Links = slices.Concat(d.Links, links)
 			}
 		}
 	}
@@ -152,12 +152,16 @@ func TestADealThatMayBeThereAlready(t *testing.T) {
 func defined(in *planner.Input) {
 	readOnly := &hubspot.PropertyModification{ReadOnlyValue: true}
 	in.Resolution.Properties = map[string][]hubspot.Property{"deal": {
-		{Name: "amount", Label: "Amount", Type: "number"}, {Name: "dealname", Label: "Deal name", Type: "string"},
+		{Name: "amount", Label: "Amount", Type: "number"},
+		{Name: "dealname", Label: "Deal name", Type: "string"},
 		{Name: "dealtype", Label: "Deal type", Type: "enumeration", FieldType: "select", Options: []hubspot.PropertyOption{{Label: "New business", Value: "newbusiness"}}},
 		{Name: "regions", Label: "Regions", Type: "enumeration", FieldType: "checkbox", Options: []hubspot.PropertyOption{{Label: "North", Value: "n"}, {Label: "South", Value: "s"}}},
 		{Name: "won_by", Label: "Won by", Type: "enumeration", FieldType: "select"},
-		{Name: "seats", Label: "Seats", Type: "number"}, {Name: "renewal", Label: "Renewal", Type: "bool"}, {Name: "signed_on", Label: "Signed on", Type: "date"},
-		{Name: "score", Label: "Score", Type: "number", Calculated: true}, {Name: "locked", Label: "Locked", Type: "string", Modification: readOnly},
+		{Name: "seats", Label: "Seats", Type: "number"},
+		{Name: "renewal", Label: "Renewal", Type: "bool"},
+		{Name: "signed_on", Label: "Signed on", Type: "date"},
+		{Name: "score", Label: "Score", Type: "number", Calculated: true},
+		{Name: "locked", Label: "Locked", Type: "string", Modification: readOnly},
 	}}
 	in.Resolution.Undefined = map[string][]string{"deal": {"ghost"}}
 }
@@ -213,7 +217,7 @@ func TestDraftsAreCheckedAgainstTheAccount(t *testing.T) {
 	d := one(t, plan(t, input(known, pipelines, defined, proposals(meeting.ProposedAction{
 		Tool: "deal.create", Properties: map[string]string{"dealtype": "other", "dealstage": "nowhere", "pipeline": "Partners"},
 	}))), "deal.create")
-	require.Equal(t, "", d.Content.Properties["dealtype"])
+	require.Empty(t, d.Content.Properties["dealtype"])
 	require.Contains(t, d.Content.Properties, "dealtype")
 	require.Equal(t, "other", d.Content.Properties["pipeline"], "by its label")
 	require.Equal(t, "p1", d.Content.Properties["dealstage"])

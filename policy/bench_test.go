@@ -6,7 +6,7 @@ import (
 	"github.com/debriefhq/debrief/policy"
 )
 
-// What a rule costs where it is decided: it is compiled anew each time, and
+// What a rule costs where it is decided: it is compiled once ([policy.Compiler]), and
 // evaluated for each property.
 func BenchmarkCompileRule(b *testing.B) {
 	for b.Loop() {

@@ -160,6 +160,40 @@ func Conditions(rules []Rule) []Condition {
 	return all
 }
 
+// Compiler compiles rules as [Conditions] does, and keeps what it made: compiling
+// takes longer than evaluating. The zero value is ready for use, by many at once.
+type Compiler struct {
+	mu       sync.Mutex
+	compiled map[Rule]Condition
+}
+
+// mostCompiled bounds what a [Compiler] keeps. It forgets everything when it is
+// full, which costs little and keeps it trivial.
+const mostCompiled = 10_000
+
+// Conditions compiles stored rules, see [Conditions].
+func (c *Compiler) Conditions(rules []Rule) []Condition {
+	all := make([]Condition, 0, len(rules))
+	for _, r := range rules {
+		all = append(all, c.condition(r))
+	}
+	return all
+}
+
+func (c *Compiler) condition(r Rule) Condition {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	condition, known := c.compiled[r]
+	if !known {
+		condition = Conditions([]Rule{r})[0]
+		if c.compiled == nil || len(c.compiled) >= mostCompiled {
+			c.compiled = map[Rule]Condition{}
+		}
+		c.compiled[r] = condition
+	}
+	return condition
+}
+
 func compile(r Rule) (Condition, error) {
 	env, err := environment()
 	if err != nil {

@@ -5,8 +5,10 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
@@ -475,4 +477,34 @@ func TestHandsOffAsksBeforeItReplaces(t *testing.T) {
 			require.Equal(t, policy.Deny, p.Decide(policy.Request{Tool: policy.Tool{Object: "task", Operation: policy.Create}}).Permission, "whatever it would write")
 		}
 	}
+}
+
+// TestACompilerTakesNoRuleForAnother: what it keeps of one says nothing about one
+// that differs in anything, also when many ask at once.
+func TestACompilerTakesNoRuleForAnother(t *testing.T) {
+	t.Parallel()
+	tool := policy.Tool{Object: "note", Operation: policy.Create}
+	rules := []policy.Rule{
+		{Name: "a", When: "true", Then: policy.Ask},
+		{Name: "a", When: "false", Then: policy.Ask},
+		{Name: "a", When: "true", Then: policy.Deny},
+		{Name: "b", When: "true", Then: policy.Ask},
+		{Name: "a", When: "true", Then: policy.Deny, Host: "somebody"},
+		{Name: "a", When: "true", Then: policy.Deny, Team: "sales"},
+		{Name: "a", When: "no_such_variable", Then: policy.Deny},
+	}
+	var compiler policy.Compiler
+	var asking sync.WaitGroup
+	for range 8 {
+		asking.Go(func() {
+			for _, r := range rules {
+				decide := func(c []policy.Condition) policy.Decision {
+					p := policy.Policy{Permissions: policy.Permissions{tool: policy.Allow}, Conditions: c}
+					return p.Decide(policy.Request{Tool: tool, Write: &policy.Write{}})
+				}
+				assert.Equal(t, decide(policy.Conditions([]policy.Rule{r})), decide(compiler.Conditions([]policy.Rule{r})), r)
+			}
+		})
+	}
+	asking.Wait()
 }

@@ -170,10 +170,14 @@ func (s *Store) decide(ctx context.Context, tx pgx.Tx, d Decision) (Decided, err
 	if err := s.open(ctx, tx, f, p, a, d.Actor); err != nil {
 		return Decided{}, err
 	}
-	if d.Verdict != Reject && !(d.Verdict == Edit && answers(d.Edit)) && may.refusal != nil {
+	answer := d.Verdict == Edit && answers(d.Edit)
+	if d.Verdict != Reject && !answer && may.refusal != nil {
 		return Decided{}, may.refusal
 	}
-	judge, err := s.judgeOf(ctx, tx, f.organizationID, a.Origin)
+	if answer && (may.refusal != nil || f.settings.Approvals.quorum() > 1) && !answersAlone(d.Edit) {
+		return Decided{}, refuse("Give this answer by itself: your organization is particular about who approves other values, and they are asked about after it.")
+	}
+	judge, err := s.judgeOfThese(ctx, tx, f.organizationID, a.Origin, a)
 	if err != nil {
 		return Decided{}, err
 	}
@@ -653,6 +657,16 @@ func answers(edit map[string]string) bool {
 	return false
 }
 
+// answersAlone says whether an edit says nothing beside that.
+func answersAlone(edit map[string]string) bool {
+	for name := range edit {
+		if !strings.HasPrefix(name, QuestionPrefix) {
+			return false
+		}
+	}
+	return true
+}
+
 // latestEdit returns what the approver of an action wrote last, or nil.
 func (s *Store) latestEdit(ctx context.Context, q querier, key *vault.DataKey, actionID uuid.UUID) (map[string]string, error) {
 	var id uuid.UUID
@@ -782,8 +796,22 @@ func (s *Store) ask(ctx context.Context, q querier, f *followUp, a *Action, kind
 	if err := setActionState(ctx, q, a.ID, ActionAsking, ""); err != nil {
 		return uuid.Nil, err
 	}
-	// One word for all that a round asks.
-	return id, s.queueApprovalNotice(ctx, q, f.organizationID, f.meetingID, NoticeAsked, fmt.Sprintf("%s:%d", f.meetingID, a.Round))
+	// One word for all that a round asks, and another where all of that was answered
+	// before: nobody would look again. What takes the place of what was asked until
+	// now is nothing new.
+	key := fmt.Sprintf("%s:%d", f.meetingID, a.Round)
+	var again bool
+	err = q.QueryRow(ctx, `
+		select coalesce(bool_and(p.state <> 'pending' and (p.state <> 'withdrawn' or p.decided_at < now())), false)
+		from approvals p join actions a on a.id = p.action_id where a.origin_id = $1 and p.round = $2 and p.id <> $3`,
+		f.meetingID, a.Round, id).Scan(&again)
+	if err != nil {
+		return uuid.Nil, fmt.Errorf("looking what else was asked: %w", err)
+	}
+	if again {
+		key += ":" + id.String()
+	}
+	return id, s.queueApprovalNotice(ctx, q, f.organizationID, f.meetingID, NoticeAsked, key)
 }
 
 // AskAgain puts a question about an action that could not be carried out as it

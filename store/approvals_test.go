@@ -570,7 +570,7 @@ func TestReminders(t *testing.T) {
 	require.Equal(t, 3, reminders(), "a short question has one")
 }
 
-func TestApprovalSettingsAreChecked(t *testing.T) {
+func TestApprovalSettingsAreChecked(t *testing.T) { //nolint:tparallel // one organization, changed in turn
 	t.Parallel()
 	b := newBench(t, nil)
 	ctx := context.Background()

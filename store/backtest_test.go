@@ -2,12 +2,11 @@ package store_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
-
-	"encoding/json"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -92,13 +93,13 @@ func (s *Store) CardFacts(ctx context.Context, organizationID, meetingID uuid.UU
 func (s *Store) cardQuestions(ctx context.Context, organizationID, meetingID uuid.UUID, actions []Action) (map[uuid.UUID][]CardQuestion, error) {
 	type sealedQuestion struct {
 		CardQuestion
-		edit, details []byte
-		auditID       int64
+		edit, details, mac []byte
+		auditID            int64
 	}
 	rows, err := s.pool.Query(ctx, `
 		select q.id, q.organization_id, q.action_id, q.kind, q.state, q.round, q.asked_at, q.expires_at, q.decided_at, q.decided_by, q.via, q.reason,
 		       q.escalated_at is not null, greatest(coalesce((o.settings->'approvals'->>'quorum')::int, 1), 1),
-		       coalesce(nullif(p.name, ''), q.decided_by), q.sealed_edit, coalesce(u.id, 0), u.sealed
+		       coalesce(nullif(p.name, ''), q.decided_by), q.sealed_edit, q.content_mac, coalesce(u.id, 0), u.sealed
 		from approvals q join actions a on a.id = q.action_id join organizations o on o.id = q.organization_id
 		left join people p on p.id = q.decided_by_person_id
 		left join lateral (
@@ -111,7 +112,7 @@ func (s *Store) cardQuestions(ctx context.Context, organizationID, meetingID uui
 	}
 	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (q sealedQuestion, err error) {
 		err = row.Scan(&q.ID, &q.OrganizationID, &q.ActionID, &q.Kind, &q.State, &q.Round, &q.AskedAt, &q.ExpiresAt, &q.DecidedAt, &q.DecidedBy, &q.Via, &q.Reason,
-			&q.Escalated, &q.Quorum, &q.By, &q.edit, &q.auditID, &q.details)
+			&q.Escalated, &q.Quorum, &q.By, &q.edit, &q.mac, &q.auditID, &q.details)
 		return q, err
 	})
 	if err != nil {
@@ -133,6 +134,9 @@ func (s *Store) cardQuestions(ctx context.Context, organizationID, meetingID uui
 		at := slices.IndexFunc(actions, func(a Action) bool { return a.ID == q.ActionID })
 		if at < 0 {
 			continue // planned since the actions were read
+		}
+		if q.State == ApprovalPending && !bytes.Equal(q.mac, actions[at].ContentMAC) {
+			continue // asked since then, about values that this card does not show
 		}
 		if err := s.openQuestion(ctx, &q.CardQuestion, actions[at], q.edit, q.auditID, q.details); err != nil {
 			return nil, fmt.Errorf("reading question %s: %w", q.ID, err)

@@ -763,6 +763,9 @@ func (s *Store) saveGrant(ctx context.Context, tx pgx.Tx, a Attempt, g Granted) 
 	if err := chooseAgain(ctx, tx, a.OrganizationID); err != nil {
 		return Connection{}, false, err
 	}
+	if err := reroute(ctx, tx); err != nil {
+		return Connection{}, false, err
+	}
 	if _, err := tx.Exec(ctx, `update connection_attempts set used_at = now(), sealed_grant = null, outcome = $2 where id = $1`, a.ID, what); err != nil {
 		return Connection{}, false, fmt.Errorf("ending the attempt to connect: %w", err)
 	}
@@ -877,6 +880,9 @@ func (s *Store) ImportToken(ctx context.Context, organizationID uuid.UUID, name 
 		}
 		// It may be good for more than the earlier one, or for less.
 		if err := wakeOpen(ctx, tx, c); err != nil {
+			return err
+		}
+		if err := reroute(ctx, tx); err != nil {
 			return err
 		}
 		return chooseAgain(ctx, tx, organizationID)

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -45,6 +46,9 @@ type Delivery struct {
 	// Duplicates is how often it came again.
 	Duplicates   int        `json:"duplicates"`
 	UnderstoodAt *time.Time `json:"understood_at,omitempty"`
+	// RedoID is set on a copy that was made to be done as new: see
+	// [Store.RedoDelivery].
+	RedoID *uuid.UUID `json:"redo_id,omitempty"`
 	// MeetingIDs are the meetings that it told of.
 	MeetingIDs []uuid.UUID `json:"meeting_ids,omitempty"`
 }
@@ -92,65 +96,49 @@ func keep(h http.Header) map[string]string {
 func bodyPlace(id uuid.UUID) string    { return "deliveries.sealed_body:" + id.String() }
 func bodyKeyPlace(id uuid.UUID) string { return "deliveries.body_key:" + id.String() }
 
-// InsertDelivery stores a delivery, sealed, in one round trip, and says whether
-// it was new: one of the same source with the same dedupe key and the same body
-// stands already otherwise. When it returns nil, the delivery is committed.
+// InsertDelivery stores a delivery, sealed, and says whether it was new: one of
+// the same source with the same dedupe key and the same body stands already
+// otherwise, and is counted. When it returns nil, the delivery is committed. What
+// comes at the same time is stored together. It may be stored in spite of an error.
 func (s *Store) InsertDelivery(ctx context.Context, n NewDelivery) (id uuid.UUID, inserted bool, err error) {
 	sourceKey, err := s.dataKey(ctx, s.pool, &n.Source.dataKeyID)
 	if err != nil {
 		return uuid.Nil, false, fmt.Errorf("storing a delivery: %w", err)
 	}
-	id = newID()
-	var sealed, wrapped []byte
-	var wrappedBy *uuid.UUID
-	if n.State == "" {
-		n.State = DeliveryReceived
+	d := &waitingDelivery{
+		id: newID(), sourceID: n.Source.ID, organizationID: n.Source.OrganizationID, dedupeKey: n.DedupeKey, mac: sourceKey.MAC(n.Body),
+		receivedAt: n.ReceivedAt, size: len(n.Body), state: cmp.Or(n.State, DeliveryReceived), reason: n.Reason,
 	}
 	if n.State != DeliveryExcluded {
-		key, err := vault.NewDataKey()
-		if err != nil {
+		if d.sealedBody, d.wrapped, err = sealBody(sourceKey, d.id, n.Body); err != nil {
 			return uuid.Nil, false, fmt.Errorf("storing a delivery: %w", err)
 		}
-		if sealed, err = key.Seal(n.Body, bodyPlace(id)); err != nil {
-			return uuid.Nil, false, fmt.Errorf("storing a delivery: %w", err)
-		}
-		if wrapped, err = sourceKey.WrapKey(key, bodyKeyPlace(id)); err != nil {
-			return uuid.Nil, false, fmt.Errorf("storing a delivery: %w", err)
-		}
-		wrappedBy = &n.Source.dataKeyID
+		d.wrappedBy = &n.Source.dataKeyID
 	}
 	headers, err := json.Marshal(keep(n.Header))
 	if err != nil {
 		return uuid.Nil, false, fmt.Errorf("encoding the headers of a delivery: %w", err)
 	}
-	// xmax is set on a row that was there before: it is only counted.
-	err = s.pool.QueryRow(ctx, `
-		insert into deliveries (id, source_id, organization_id, dedupe_key, body_mac, received_at, headers, size_bytes,
-		                        body_key, wrapped_by, sealed_body, state, reason)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-		on conflict (source_id, dedupe_key, body_mac) do update set duplicates = deliveries.duplicates + 1
-		returning xmax = 0`,
-		id, n.Source.ID, n.Source.OrganizationID, n.DedupeKey, sourceKey.MAC(n.Body), n.ReceivedAt, headers, len(n.Body),
-		wrapped, wrappedBy, sealed, string(n.State), n.Reason).Scan(&inserted)
-	if err != nil {
+	d.headers = string(headers)
+	if err := s.insertTogether(ctx, d); err != nil {
 		return uuid.Nil, false, fmt.Errorf("storing a delivery: %w", err)
 	}
-	if !inserted {
+	if !d.inserted {
 		return uuid.Nil, false, nil
 	}
-	return id, true, nil
+	return d.id, true, nil
 }
 
 // deliveryColumns of deliveries d joined with sources s.
 const deliveryColumns = `d.id, d.source_id, s.platform, d.organization_id, d.dedupe_key, d.received_at, d.headers, d.size_bytes,
-	d.sealed_body is not null, d.state, d.reason, d.attempts, d.duplicates, d.understood_at`
+	d.sealed_body is not null, d.state, d.reason, d.attempts, d.duplicates, d.understood_at, d.redo_id`
 
 func scanDelivery(row pgx.Row, more ...any) (Delivery, error) {
 	var d Delivery
 	var headers []byte
 	to := append([]any{
 		&d.ID, &d.SourceID, &d.Platform, &d.OrganizationID, &d.DedupeKey, &d.ReceivedAt, &headers, &d.Size,
-		&d.HasBody, &d.State, &d.Reason, &d.Attempts, &d.Duplicates, &d.UnderstoodAt,
+		&d.HasBody, &d.State, &d.Reason, &d.Attempts, &d.Duplicates, &d.UnderstoodAt, &d.RedoID,
 	}, more...)
 	if err := row.Scan(to...); err != nil {
 		return Delivery{}, notFound(err, "reading a delivery")

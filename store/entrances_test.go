@@ -226,6 +226,7 @@ func (e *entrances) judgeStep(r *rapid.T, a store.Action, w store.Write) {
 		if w.Step == store.WriteSend {
 			require.NotNil(r, w.ApprovalID, "%s is set to ask", a.Tool)
 		}
+	case policy.Allow:
 	}
 }
 
@@ -310,7 +311,7 @@ func TestNoEntranceGetsADeniedToolToHubSpot(t *testing.T) {
 				kind := rapid.SampledFrom([]string{"permission", "outcome"}).Draw(r, "kind")
 				require.NoError(r, e.AskAgain(ctx, e.org, a.ID, kind, "the record was changed", map[string]string{"amount": "9"}))
 			},
-			"expire": func(r *rapid.T) {
+			"expire": func(*rapid.T) {
 				e.ExecForTest(t, `update approvals set expires_at = now() where organization_id = $1 and state = 'pending' and random() < 0.5`, e.org)
 			},
 			"undo": e.undo,

@@ -56,3 +56,12 @@ func (s *Store) CountForTest(t testing.TB, sql string, args ...any) int {
 
 // Settle times, for tests that wait for them.
 const SettleForTest = settleFor + time.Second
+
+// SealedColumnsForTest are those that an erasure searches.
+func SealedColumnsForTest() []string {
+	var names []string
+	for _, c := range sealedColumns {
+		names = append(names, c.name)
+	}
+	return names
+}

@@ -74,10 +74,11 @@ type PendingQuestion struct {
 // what time or others have settled: questions past their deadline expire, those
 // of tools that are denied by now are withdrawn, and what depended on something
 // that will not happen is asked again without it, or skipped. All in one
-// transaction; looking twice changes nothing.
+// transaction; looking twice changes nothing, and what a power cut undoes the next
+// look does again.
 func (s *Store) LookAt(ctx context.Context, organizationID, meetingID uuid.UUID) (Look, error) {
 	var look Look
-	err := s.inTx(ctx, func(tx pgx.Tx) error {
+	err := s.inHastyTx(ctx, func(tx pgx.Tx) error {
 		var err error
 		look, err = s.lookAt(ctx, tx, organizationID, meetingID)
 		return err
@@ -124,17 +125,23 @@ func (f *followUp) origin() Origin { return Origin{Kind: "meeting", ID: f.meetin
 // lockFollowUp makes the row if it isn't there, locks it, and reads what else
 // there is to know.
 func (s *Store) lockFollowUp(ctx context.Context, tx pgx.Tx, organizationID, meetingID uuid.UUID) (*followUp, error) {
-	if _, err := tx.Exec(ctx, `
-		insert into follow_ups (meeting_id, organization_id)
-		select id, organization_id from meetings where organization_id = $1 and id = $2
-		on conflict do nothing`, organizationID, meetingID); err != nil {
-		return nil, fmt.Errorf("opening the follow-up: %w", err)
-	}
 	f := &followUp{organizationID: organizationID, meetingID: meetingID}
-	err := tx.QueryRow(ctx, `
-		select state, round, planned_version, answers, planned_answers, connection_id, paused_since, paused_for, undo_requested, undo_planned
-		from follow_ups where organization_id = $1 and meeting_id = $2 for update`, organizationID, meetingID).Scan(
-		&f.state, &f.round, &f.plannedVersion, &f.answers, &f.plannedAnswers, &f.connectionID, &f.pausedSince, &f.pausedFor, &f.undoRequested, &f.undoPlanned)
+	lock := func() error {
+		return tx.QueryRow(ctx, `
+			select state, round, planned_version, answers, planned_answers, connection_id, paused_since, paused_for, undo_requested, undo_planned
+			from follow_ups where organization_id = $1 and meeting_id = $2 for update`, organizationID, meetingID).Scan(
+			&f.state, &f.round, &f.plannedVersion, &f.answers, &f.plannedAnswers, &f.connectionID, &f.pausedSince, &f.pausedFor, &f.undoRequested, &f.undoPlanned)
+	}
+	err := lock()
+	if errors.Is(err, pgx.ErrNoRows) {
+		if _, err := tx.Exec(ctx, `
+			insert into follow_ups (meeting_id, organization_id)
+			select id, organization_id from meetings where organization_id = $1 and id = $2
+			on conflict do nothing`, organizationID, meetingID); err != nil {
+			return nil, fmt.Errorf("opening the follow-up: %w", err)
+		}
+		err = lock()
+	}
 	if err := notFound(err, "locking the follow-up"); err != nil {
 		return nil, err
 	}
@@ -625,6 +632,11 @@ func (s *Store) amend(ctx context.Context, tx pgx.Tx, f *followUp, key *vault.Da
 			return err
 		}
 	}
+	if a.State == ActionAsking || a.State == ActionReady && a.Reason != string(ApprovalApproved) && a.Reason != string(ApprovalEdited) {
+		// Nobody has decided it: what is in doubt by now is asked about, though it
+		// is the same.
+		same = same && (d.Content.Doubt == "" || a.Content.Doubt != "")
+	}
 	switch a.State {
 	case ActionDenied, ActionSkipped, ActionWithdrawn:
 		// What stood in its way may be gone.
@@ -765,7 +777,7 @@ func (s *Store) reconcile(ctx context.Context, tx pgx.Tx, f *followUp) ([]Action
 	if err != nil {
 		return nil, err
 	}
-	judge, err := s.judgeOf(ctx, tx, f.organizationID, f.origin())
+	judge, err := s.judgeOfThese(ctx, tx, f.organizationID, f.origin(), actions...)
 	if err != nil {
 		return nil, err
 	}

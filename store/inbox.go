@@ -24,6 +24,12 @@ const seen = `($2 or exists (select from responsible_people r where r.person_id 
 	or exists (select from actions owned join approvals o on o.action_id = owned.id
 	           where owned.origin_id = m.id and o.record_owner = any($5)))`
 
+// waits says that a question p of the organization $1 can still be answered: also
+// after a deadline that it is given another one at, whether or not somebody has looked
+// since. It is the rule of the judge.
+const waits = `(p.state = 'pending' and (p.expires_at > now() or
+	(select case o.settings->'approvals'->>'on_expiry' when 'open' then true when 'escalate' then p.escalated_at is null end from organizations o where o.id = $1)))`
+
 // sight is what [seen] needs to know of who looks.
 type sight struct {
 	all bool
@@ -61,7 +67,8 @@ func (s *Store) sightOf(ctx context.Context, organizationID uuid.UUID, personID 
 		)
 		select o.data_key_id,
 		       exists (select from principals where role in ('admin', 'approver')
-		               or coalesce(o.settings->'approvals'->'approvers', '[]') ? id::text),
+		               or exists (select from people named where coalesce(named.merged_into, named.id) = principals.id
+		                          and coalesce(o.settings->'approvals'->'approvers', '[]') ? named.id::text)),
 		       array(select id from principals),
 		       array(select i.value from principals p join person_identities i on i.person_id = p.id and i.kind = 'email'),
 		       array(select i.value from principals p join person_identities i on i.person_id = p.id and i.kind = 'hubspot_owner' and not i.archived)
@@ -128,7 +135,7 @@ func (s *Store) Inbox(ctx context.Context, organizationID uuid.UUID, personID *u
 	rows, err := s.pool.Query(ctx, `
 		select m.id, count(*), min(p.expires_at), count(*) over ()
 		from approvals p join actions a on a.id = p.action_id join meetings m on m.id = a.origin_id
-		where p.organization_id = $1 and p.state = 'pending' and p.expires_at > now() and `+seen+`
+		where p.organization_id = $1 and `+waits+` and `+seen+`
 		group by m.id having $6::timestamptz is null or (min(p.expires_at), m.id) > ($6, $7)
 		order by min(p.expires_at), m.id limit $8`, v.args(organizationID, nullTime(after.Until), after.MeetingID, limit)...)
 	if err != nil {
@@ -149,7 +156,7 @@ func (s *Store) Inbox(ctx context.Context, organizationID uuid.UUID, personID *u
 func (s *Store) OpenQuestions(ctx context.Context, organizationID uuid.UUID) (questions, meetings int, err error) {
 	err = s.pool.QueryRow(ctx, `
 		select count(*), count(distinct a.origin_id) from approvals p join actions a on a.id = p.action_id
-		where p.organization_id = $1 and p.state = 'pending' and p.expires_at > now()`, organizationID).Scan(&questions, &meetings)
+		where p.organization_id = $1 and `+waits, organizationID).Scan(&questions, &meetings)
 	if err != nil {
 		return 0, 0, fmt.Errorf("counting the open questions: %w", err)
 	}
@@ -186,7 +193,7 @@ func (s *Store) MeetingsSeen(ctx context.Context, organizationID uuid.UUID, pers
 	}
 	rows, err := s.pool.Query(ctx, `
 		select m.id, coalesce(m.starts_at, m.created_at), m.state, m.has_notes, m.erased_at is not null, m.data_key_id, m.sealed, coalesce(h.name, ''),
-		       (select count(*) from approvals p join actions a on a.id = p.action_id where a.origin_id = m.id and p.state = 'pending' and p.expires_at > now()),
+		       (select count(*) from approvals p join actions a on a.id = p.action_id where a.origin_id = m.id and `+waits+`),
 		       (select count(*) from actions a where a.origin_id = m.id and a.state = 'written'),
 		       coalesce((select f.paused_since is not null from follow_ups f where f.meeting_id = m.id), false)
 		from meetings m left join people h on h.id = m.host_person_id
@@ -258,7 +265,7 @@ func (s *Store) Listen(ctx context.Context, listening func(), each func(organiza
 		return fmt.Errorf("listening for changes: %w", err)
 	}
 	conn := pooled.Hijack()
-	defer closeListener(conn)
+	defer closeListener(ctx, conn)
 	if _, err := conn.Exec(ctx, `listen debrief_changes`); err != nil {
 		return fmt.Errorf("listening for changes: %w", err)
 	}
@@ -281,8 +288,8 @@ func (s *Store) Listen(ctx context.Context, listening func(), each func(organiza
 	}
 }
 
-func closeListener(conn *pgx.Conn) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+func closeListener(ctx context.Context, conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	_ = conn.Close(ctx)
 }

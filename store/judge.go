@@ -63,12 +63,31 @@ type crmRecord struct {
 
 // judgeOf makes the judge of one origin's actions.
 func (s *Store) judgeOf(ctx context.Context, q querier, organizationID uuid.UUID, origin Origin) (*judge, error) {
-	p, err := policyOf(ctx, q, organizationID)
+	p, err := s.policyOf(ctx, q, organizationID)
 	if err != nil {
 		return nil, err
 	}
 	return s.judgeBy(ctx, q, p, organizationID, origin)
 }
+
+// judgeOfThese makes a judge of those actions alone. What is known of the meeting is
+// read only where something can be about it: mostly nothing is, and somebody waits.
+func (s *Store) judgeOfThese(ctx context.Context, q querier, organizationID uuid.UUID, origin Origin, actions ...Action) (*judge, error) {
+	p, err := s.policyOf(ctx, q, organizationID)
+	if err != nil {
+		return nil, err
+	}
+	// A deal's amount is asked about where its currency is none of the account's.
+	inMoney := func(a Action) bool { return a.Tool.Object == "deal" && !a.State.Settled() }
+	if !aboutMeetings(p) && !slices.ContainsFunc(actions, inMoney) {
+		return &judge{policy: p}, nil
+	}
+	return s.judgeBy(ctx, q, p, organizationID, origin)
+}
+
+// aboutMeetings says whether a policy may say different things about different
+// meetings.
+func aboutMeetings(p policy.Policy) bool { return len(p.Hosts)+len(p.Teams)+len(p.Conditions) > 0 }
 
 // judgeBy makes the judge who judges by a policy of one's own.
 func (s *Store) judgeBy(ctx context.Context, q querier, p policy.Policy, organizationID uuid.UUID, origin Origin) (*judge, error) {

@@ -108,9 +108,11 @@ type understanding struct {
 	deliveryID     uuid.UUID
 	sourceID       uuid.UUID
 	receivedAt     time.Time
-	meetings       []*lockedMeeting
-	dropBody       bool
-	out            Understanding
+	// redo is set on a delivery that is done as new: see [Store.RedoDelivery].
+	redo     *uuid.UUID
+	meetings []*lockedMeeting
+	dropBody bool
+	out      Understanding
 }
 
 // lockedMeeting is a meeting's row, locked until the transaction ends.
@@ -136,8 +138,8 @@ func (u *understanding) run(ctx context.Context, events []meeting.Event) error {
 	var state DeliveryState
 	var bodyKey []byte
 	var wrappedBy *uuid.UUID
-	err := u.tx.QueryRow(ctx, `select source_id, state, received_at, body_key, wrapped_by from deliveries where id = $1 for update`, u.deliveryID).
-		Scan(&u.sourceID, &state, &u.receivedAt, &bodyKey, &wrappedBy)
+	err := u.tx.QueryRow(ctx, `select source_id, state, received_at, body_key, wrapped_by, redo_id from deliveries where id = $1 for update`, u.deliveryID).
+		Scan(&u.sourceID, &state, &u.receivedAt, &bodyKey, &wrappedBy, &u.redo)
 	if err := notFound(err, "reading the delivery"); err != nil {
 		return err
 	}
@@ -152,6 +154,12 @@ func (u *understanding) run(ctx context.Context, events []meeting.Event) error {
 	u.domains, u.exclusions = organization.Domains, organization.Settings.Exclusions
 	if u.organizationK, err = u.dataKey(ctx, u.tx, &keyID); err != nil {
 		return err
+	}
+	if u.redo != nil {
+		events = slices.Clone(events)
+		for i := range events {
+			events[i].DedupeKey = "redo:" + u.redo.String() + ":" + events[i].DedupeKey
+		}
 	}
 	if err := u.lockNames(ctx, events); err != nil {
 		return err
@@ -184,6 +192,9 @@ func (u *understanding) names(e meeting.Event) []name {
 	keys := meeting.CorrelationKeys(e)
 	names := make([]name, 0, len(keys))
 	for _, k := range keys {
+		if u.redo != nil {
+			k.Scope += "\x00redo:" + u.redo.String()
+		}
 		n := name{kind: string(k.Kind), mac: u.organizationK.MAC([]byte(string(k.Kind) + "\x00" + k.Scope + "\x00" + k.Value))}
 		if k.Exclusive() {
 			// One namespace per scope: only there two values contradict each other.
@@ -809,9 +820,11 @@ func (u *understanding) exclude(ctx context.Context, m *lockedMeeting, folded me
 		{`update events set sealed = null where meeting_id = $1`, []any{m.id}},
 		{`delete from meeting_attendees where meeting_id = $1`, []any{m.id}},
 		{`delete from wakeups where meeting_id = $1`, []any{m.id}},
-		{`update meetings set excluded = $2, sealed = null, content_mac = null, data_key_id = $3, first_word_at = null,
+		{
+			`update meetings set excluded = $2, sealed = null, content_mac = null, data_key_id = $3, first_word_at = null,
 		  host_person_id = null, starts_at = coalesce($4, starts_at), version = version + 1, updated_at = now() where id = $1`,
-			[]any{m.id, string(rule), fresh, nullTime(folded.Start())}},
+			[]any{m.id, string(rule), fresh, nullTime(folded.Start())},
+		},
 	} {
 		if _, err := u.tx.Exec(ctx, step.sql, step.args...); err != nil {
 			return false, fmt.Errorf("excluding meeting %s: %w", m.id, err)

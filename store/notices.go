@@ -209,9 +209,10 @@ func (s *Store) SpreadNotice(ctx context.Context, n Notice, people []uuid.UUID) 
 	if err != nil {
 		return fmt.Errorf("encoding what a notice is about: %w", err)
 	}
-	channelKey := string(NoticeChannel)
+	var channelKey strings.Builder
+	channelKey.WriteString(string(NoticeChannel))
 	for _, id := range n.About.MeetingIDs {
-		channelKey += ":" + id.String()
+		channelKey.WriteString(":" + id.String())
 	}
 	return s.inTx(ctx, func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, `
@@ -219,7 +220,7 @@ func (s *Store) SpreadNotice(ctx context.Context, n Notice, people []uuid.UUID) 
 			select gen_random_uuid(), $1::uuid, $2::text, $3::text, id, id, $4::jsonb from unnest($5::uuid[]) id
 			union all
 			select gen_random_uuid(), $1, $6::text, $7::text, null, null, $4::jsonb from slack_apps where organization_id = $1 and channel_id <> ''
-			on conflict do nothing`, n.OrganizationID, n.Kind, n.DedupeKey, about, people, NoticeChannel, channelKey)
+			on conflict do nothing`, n.OrganizationID, n.Kind, n.DedupeKey, about, people, NoticeChannel, channelKey.String())
 		if err != nil {
 			return fmt.Errorf("telling each of those who may answer: %w", err)
 		}

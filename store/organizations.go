@@ -47,6 +47,9 @@ type Settings struct {
 	IgnoredAddresses []string `json:"ignored_addresses,omitempty"`
 	// Exclusions are the meetings that are not kept.
 	Exclusions meeting.Exclusions `json:"exclusions,omitzero"`
+	// KeepPayloads is how long what was received is kept, byte for byte, to be
+	// looked at and replayed; 0 means 90 days, less than 0 for ever.
+	KeepPayloads Duration `json:"keep_payloads,omitempty"`
 	// Notify says when its people are told that something waits for them.
 	Notify NotifySettings `json:"notify,omitzero"`
 	// Approvals says who has to approve, and what becomes of questions that nobody

@@ -24,7 +24,7 @@ func (s *Store) Permissions(ctx context.Context, organizationID uuid.UUID) (poli
 // Policy returns all that an organization has said about its tools: permissions,
 // those for single hosts, and rules.
 func (s *Store) Policy(ctx context.Context, organizationID uuid.UUID) (policy.Policy, error) {
-	return policyOf(ctx, s.pool, organizationID)
+	return s.policyOf(ctx, s.pool, organizationID)
 }
 
 // Permission says what one tool may do and why, as it stands now.
@@ -133,7 +133,7 @@ func (s *Store) changePolicy(ctx context.Context, organizationID uuid.UUID, chan
 		if err != nil {
 			return notFound(err, "reading the organization")
 		}
-		before, err := policyOf(ctx, tx, organizationID)
+		before, err := s.policyOf(ctx, tx, organizationID)
 		if err != nil {
 			return err
 		}
@@ -280,9 +280,10 @@ func wakeUsers(ctx context.Context, tx pgx.Tx, organizationID uuid.UUID, tool po
 		select gen_random_uuid(), f.organization_id, f.meeting_id, 'permission changed'
 		from follow_ups f
 		where f.organization_id = $1 and f.state = 'open'
-		  and exists (select 1 from actions a where a.origin_kind = 'meeting' and a.origin_id = f.meeting_id
-		              and ($2 = '' or a.object_type = $2 and a.operation = $3) and a.state in ('asking', 'ready'))`,
-		organizationID, tool.Object, string(tool.Operation))
+		  and exists (select 1 from actions a where a.origin_kind in ('meeting', 'undo') and a.origin_id = f.meeting_id
+		              -- The question whether to read is about all that is read.
+		              and ($2 = '' or a.object_type in ($2, case when $3 = 'read' then $4 end) and a.operation = $3) and a.state in ('asking', 'ready'))`,
+		organizationID, tool.Object, string(tool.Operation), readTool.Object)
 	if err != nil {
 		return fmt.Errorf("waking the follow-ups that use %s: %w", tool, err)
 	}
@@ -309,76 +310,78 @@ func ourPerson(ctx context.Context, q querier, organizationID uuid.UUID, id *uui
 }
 
 func permissionsOf(ctx context.Context, q querier, organizationID uuid.UUID) (policy.Permissions, error) {
-	own, _, err := allPermissionsOf(ctx, q, organizationID)
-	return own, err
+	var batch pgx.Batch
+	own, _ := queuePermissions(&batch, organizationID)
+	if err := q.SendBatch(ctx, &batch).Close(); err != nil {
+		return nil, fmt.Errorf("reading permissions: %w", err)
+	}
+	return own, nil
 }
 
-// allPermissionsOf reads the organization's own permissions and those of hosts.
+// queuePermissions reads the organization's own permissions and those of hosts.
 // Of hosts who turned out to be one person the strictest holds.
-func allPermissionsOf(ctx context.Context, q querier, organizationID uuid.UUID) (policy.Permissions, map[string]policy.Permissions, error) {
-	rows, err := q.Query(ctx, `
+func queuePermissions(batch *pgx.Batch, organizationID uuid.UUID) (policy.Permissions, map[string]policy.Permissions) {
+	own, hosts := policy.Permissions{}, map[string]policy.Permissions{}
+	batch.Queue(`
 		select r.object_type, r.operation, r.permission, coalesce(coalesce(h.merged_into, h.id)::text, '')
 		from permissions r left join people h on h.id = r.host_person_id
-		where r.organization_id = $1`, organizationID)
-	if err != nil {
-		return nil, nil, fmt.Errorf("reading permissions: %w", err)
-	}
-	own, hosts := policy.Permissions{}, map[string]policy.Permissions{}
-	var tool policy.Tool
-	var p policy.Permission
-	var host string
-	_, err = pgx.ForEachRow(rows, []any{&tool.Object, &tool.Operation, &p, &host}, func() error {
-		if host == "" {
-			own[tool] = p
+		where r.organization_id = $1`, organizationID).Query(func(rows pgx.Rows) error {
+		var tool policy.Tool
+		var p policy.Permission
+		var host string
+		_, err := pgx.ForEachRow(rows, []any{&tool.Object, &tool.Operation, &p, &host}, func() error {
+			if host == "" {
+				own[tool] = p
+				return nil
+			}
+			if hosts[host] == nil {
+				hosts[host] = policy.Permissions{}
+			}
+			if other, twice := hosts[host][tool]; twice {
+				p = policy.Stricter(p, other)
+			}
+			hosts[host][tool] = p
 			return nil
-		}
-		if hosts[host] == nil {
-			hosts[host] = policy.Permissions{}
-		}
-		if other, twice := hosts[host][tool]; twice {
-			p = policy.Stricter(p, other)
-		}
-		hosts[host][tool] = p
-		return nil
+		})
+		return err
 	})
-	if err != nil {
-		return nil, nil, fmt.Errorf("reading permissions: %w", err)
-	}
-	return own, hosts, nil
+	return own, hosts
 }
 
 func rulesOf(ctx context.Context, q querier, organizationID uuid.UUID) ([]policy.Rule, error) {
-	rows, err := q.Query(ctx, `
-		select r.name, r.expression, r.permission, r.loosens, coalesce(coalesce(h.merged_into, h.id)::text, ''), r.team
-		from permission_rules r left join people h on h.id = r.host_person_id
-		where r.organization_id = $1 order by r.name`, organizationID)
-	if err != nil {
+	var batch pgx.Batch
+	rules := queueRules(&batch, organizationID)
+	if err := q.SendBatch(ctx, &batch).Close(); err != nil {
 		return nil, fmt.Errorf("reading rules: %w", err)
 	}
-	rules, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (r policy.Rule, err error) {
-		err = row.Scan(&r.Name, &r.When, &r.Then, &r.Loosens, &r.Host, &r.Team)
-		return r, err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("reading rules: %w", err)
-	}
-	return rules, nil
+	return *rules, nil
 }
 
-func policyOf(ctx context.Context, q querier, organizationID uuid.UUID) (policy.Policy, error) {
-	own, hosts, err := allPermissionsOf(ctx, q, organizationID)
-	if err != nil {
-		return policy.Policy{}, err
+func queueRules(batch *pgx.Batch, organizationID uuid.UUID) *[]policy.Rule {
+	rules := new([]policy.Rule)
+	batch.Queue(`
+		select r.name, r.expression, r.permission, r.loosens, coalesce(coalesce(h.merged_into, h.id)::text, ''), r.team
+		from permission_rules r left join people h on h.id = r.host_person_id
+		where r.organization_id = $1 order by r.name`, organizationID).Query(func(rows pgx.Rows) (err error) {
+		*rules, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (r policy.Rule, err error) {
+			err = row.Scan(&r.Name, &r.When, &r.Then, &r.Loosens, &r.Host, &r.Team)
+			return r, err
+		})
+		return err
+	})
+	return rules
+}
+
+// policyOf reads it all in one round trip: somebody may be waiting.
+func (s *Store) policyOf(ctx context.Context, q querier, organizationID uuid.UUID) (policy.Policy, error) {
+	var batch pgx.Batch
+	own, hosts := queuePermissions(&batch, organizationID)
+	rules := queueRules(&batch, organizationID)
+	teams := queueTeamPermissions(&batch, organizationID)
+	if err := q.SendBatch(ctx, &batch).Close(); err != nil {
+		return policy.Policy{}, fmt.Errorf("reading permissions and rules: %w", err)
 	}
-	rules, err := rulesOf(ctx, q, organizationID)
-	if err != nil {
-		return policy.Policy{}, err
-	}
-	teams, err := teamPermissionsOf(ctx, q, organizationID)
-	if err != nil {
-		return policy.Policy{}, err
-	}
-	return policy.Policy{Permissions: own, Teams: teams, Hosts: hosts, Conditions: policy.Conditions(rules)}, nil
+	return policy.Policy{Permissions: own, Teams: teams, Hosts: hosts, Conditions: s.rules.Conditions(*rules)}, nil
 }
 
 // CallPermission says what one tool may do on behalf of an origin, as it stands
@@ -390,12 +393,12 @@ func (s *Store) CallPermission(ctx context.Context, organizationID uuid.UUID, or
 // decideCall decides about a call on behalf of a meeting, or of nothing. Where a
 // read is asked about, it is what was answered about this meeting's reads.
 func (s *Store) decideCall(ctx context.Context, q querier, organizationID uuid.UUID, tool policy.Tool, origin Origin) (policy.Decision, error) {
-	p, err := policyOf(ctx, q, organizationID)
+	p, err := s.policyOf(ctx, q, organizationID)
 	if err != nil {
 		return policy.Decision{}, err
 	}
 	request := policy.Request{Tool: tool}
-	if origin.ofMeeting() && len(p.Hosts)+len(p.Teams)+len(p.Conditions) > 0 {
+	if origin.ofMeeting() && aboutMeetings(p) {
 		err := q.QueryRow(ctx, `
 			select coalesce(h.id::text, ''), coalesce(h.team, '') from meetings m left join people h on h.id = m.host_person_id
 			where m.organization_id = $1 and m.id = $2`, organizationID, origin.ID).Scan(&request.Host, &request.Team)

@@ -26,8 +26,8 @@ func TestEverySealedColumnIsKnown(t *testing.T) {
 	t.Parallel()
 	s, _ := storetest.New(t)
 	byDataKey := []string{
-		"actions.sealed", "approvals.sealed_edit", "audit_details.sealed", "deliveries.body_key", "deliveries.sealed_body",
-		"events.sealed", "follow_ups.sealed_resolution", "meetings.sealed",
+		"actions.sealed", "approvals.sealed_edit", "audit_details.sealed", "crm_events.sealed_value", "deliveries.body_key", "deliveries.sealed_body",
+		"erasures.sealed_addresses", "events.sealed", "follow_ups.sealed_resolution", "meetings.sealed",
 	}
 	found := s.TextsForTest(t, `
 		select table_name || '.' || column_name from information_schema.columns

@@ -405,3 +405,20 @@ func TestWhatRulesKnow(t *testing.T) {
 		})
 	}
 }
+
+// TestAnAmountIsJudgedWithoutAnyRule: nothing but the deal's amount makes it matter
+// what is known of the meeting, and it is asked about at the look and at the write
+// as where the plan is made.
+func TestAnAmountIsJudgedWithoutAnyRule(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, policy.Permissions{updateDeal: policy.Allow})
+	b.ExecForTest(t, `update connections set currencies = '{EUR}' where id = $1`, b.connection)
+	b.plan(dealDraft(map[string]string{"amount": "5", "deal_currency_code": "EUR"}))
+	require.Equal(t, store.ActionReady, b.action("deal:7").State)
+	require.Equal(t, store.WriteSend, b.check("deal:7").Step)
+
+	b.ExecForTest(t, `update connections set currencies = '{USD}' where id = $1`, b.connection)
+	w := b.check("deal:7")
+	require.Equal(t, store.WriteAsk, w.Step)
+	require.Equal(t, "the amount's currency is none of the account's", w.Reason)
+}

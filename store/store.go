@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"embed"
 	"encoding/json"
 	"errors"
@@ -33,6 +34,9 @@ type Store struct {
 	pool  *pgxpool.Pool
 	vault *vault.Vault
 	keys  *keyCache
+	// intake gathers what is received.
+	intake intake
+	rules  policy.Compiler
 	// validate is Options.ValidateEdit.
 	validate func(policy.Tool, map[string]string, json.RawMessage) ([]string, error)
 }
@@ -147,7 +151,7 @@ func (s *Store) migrations() (*goose.Provider, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	db := stdlib.OpenDBFromPool(s.pool)
+	db := s.migrationDB()
 	provider, err := goose.NewProvider(goose.DialectPostgres, db, files, goose.WithSessionLocker(locker))
 	if err != nil {
 		_ = db.Close()
@@ -157,9 +161,25 @@ func (s *Store) migrations() (*goose.Provider, func(), error) {
 	return provider, func() { _ = db.Close() }, nil
 }
 
+// migrationDB has connections of its own: building an index on a large table takes
+// longer than a query may. One that waits for a lock gives up, since everybody who
+// comes after it waits, too: then nothing was changed, and it can be tried again.
+func (s *Store) migrationDB() *sql.DB {
+	config := s.pool.Config().ConnConfig
+	config.RuntimeParams["statement_timeout"], config.RuntimeParams["lock_timeout"] = "0", "10s"
+	return stdlib.OpenDB(*config)
+}
+
 // inTx runs f in a transaction: committed if f returns nil, else rolled back.
 func (s *Store) inTx(ctx context.Context, f func(tx pgx.Tx) error) error {
 	return pgx.BeginFunc(ctx, s.pool, f)
+}
+
+// inHastyTx runs f in a transaction that does not wait for the disk: a power cut may
+// undo it, in the order of commits. It is for what is done again whenever somebody
+// looks again, and which nobody was told of as done.
+func (s *Store) inHastyTx(ctx context.Context, f func(tx pgx.Tx) error) error {
+	return pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{BeginQuery: "begin; set local synchronous_commit = off"}, f)
 }
 
 // querier is what pool and transaction have in common.
@@ -167,6 +187,7 @@ type querier interface {
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+	SendBatch(ctx context.Context, batch *pgx.Batch) pgx.BatchResults
 }
 
 // notFound turns pgx's "no rows" into [ErrNotFound] and wraps the rest.

@@ -123,24 +123,20 @@ func (s *Store) Teams(ctx context.Context, organizationID uuid.UUID) (map[string
 	return teams, nil
 }
 
-func teamPermissionsOf(ctx context.Context, q querier, organizationID uuid.UUID) (map[string]policy.Permissions, error) {
-	rows, err := q.Query(ctx, `select team, object_type, operation, permission from team_permissions where organization_id = $1`, organizationID)
-	if err != nil {
-		return nil, fmt.Errorf("reading the permissions of teams: %w", err)
-	}
+func queueTeamPermissions(batch *pgx.Batch, organizationID uuid.UUID) map[string]policy.Permissions {
 	teams := map[string]policy.Permissions{}
-	var team string
-	var tool policy.Tool
-	var p policy.Permission
-	_, err = pgx.ForEachRow(rows, []any{&team, &tool.Object, &tool.Operation, &p}, func() error {
-		if teams[team] == nil {
-			teams[team] = policy.Permissions{}
-		}
-		maps.Copy(teams[team], policy.Permissions{tool: p})
-		return nil
+	batch.Queue(`select team, object_type, operation, permission from team_permissions where organization_id = $1`, organizationID).Query(func(rows pgx.Rows) error {
+		var team string
+		var tool policy.Tool
+		var p policy.Permission
+		_, err := pgx.ForEachRow(rows, []any{&team, &tool.Object, &tool.Operation, &p}, func() error {
+			if teams[team] == nil {
+				teams[team] = policy.Permissions{}
+			}
+			maps.Copy(teams[team], policy.Permissions{tool: p})
+			return nil
+		})
+		return err
 	})
-	if err != nil {
-		return nil, fmt.Errorf("reading the permissions of teams: %w", err)
-	}
-	return teams, nil
+	return teams
 }

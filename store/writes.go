@@ -240,7 +240,7 @@ func (t *writeTx) words(ctx context.Context) error {
 // Rules judge the values that would be sent.
 func (t *writeTx) permitted(ctx context.Context) error {
 	w := &t.w
-	judge, err := t.s.judgeOf(ctx, t.tx, w.Action.OrganizationID, w.Action.Origin)
+	judge, err := t.s.judgeOfThese(ctx, t.tx, w.Action.OrganizationID, w.Action.Origin, w.Action)
 	if err != nil {
 		return err
 	}

@@ -289,6 +289,15 @@ type inboxData struct {
 	Questions, Meetings int
 }
 
+// Waiting counts the open questions of the cards that are shown.
+func (d inboxData) Waiting() int {
+	n := 0
+	for _, c := range d.Cards {
+		n += len(c.Asked)
+	}
+	return n
+}
+
 func (w *Web) showInbox(c *gin.Context) { w.renderInbox(c, http.StatusOK, uuid.Nil, refused{}) }
 
 // renderInbox shows the inbox; of the meeting at, also what was refused about it.
@@ -419,6 +428,10 @@ func (w *Web) showCard(c *gin.Context) {
 func (w *Web) renderCard(c *gin.Context, status int, meetingID uuid.UUID, r refused) {
 	facts, ok := w.facts(c, meetingID)
 	if !ok {
+		return
+	}
+	if into := facts.Meeting.MergedInto; into != nil {
+		c.Redirect(http.StatusSeeOther, "/inbox/"+into.String())
 		return
 	}
 	data := inboxData{One: true, Cards: []cardView{w.cardView(c, facts, onCard, r)}}

@@ -22,8 +22,10 @@ const (
 	livePause = 500 * time.Millisecond
 	// liveWrite bounds one write to a page.
 	liveWrite = 10 * time.Second
-	// livePages bounds how many pages one process serves changes to.
+	// livePages bounds how many pages one process serves changes to, and liveOwn how
+	// many of one person. A browser follows with the pages that are looked at.
 	livePages = 2_000
+	liveOwn   = 20
 )
 
 // Changes is what live updates need of the store.
@@ -41,6 +43,7 @@ type changes struct {
 
 	mu    sync.Mutex
 	pages map[*follower]struct{}
+	own   map[string]int     // how many pages whoever has
 	stop  context.CancelFunc // of the listener; nil while there is none
 }
 
@@ -53,7 +56,7 @@ type follower struct {
 }
 
 func newChanges(s Changes, onError func(ctx context.Context, doing string, err error)) *changes {
-	return &changes{store: s, onError: onError, pages: map[*follower]struct{}{}}
+	return &changes{store: s, onError: onError, pages: map[*follower]struct{}{}, own: map[string]int{}}
 }
 
 var errTooMany = errors.New("too many pages follow changes")
@@ -75,6 +78,24 @@ func (h *changes) follow(organizationID, meetingID uuid.UUID) (*follower, func()
 		go h.listen(ctx)
 	}
 	return f, func() { h.leave(f) }, nil
+}
+
+// admit takes one of the pages that somebody may have, until the returned function
+// is called.
+func (h *changes) admit(who string) (leave func(), ok bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.own[who] >= liveOwn {
+		return nil, false
+	}
+	h.own[who]++
+	return func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if h.own[who]--; h.own[who] == 0 {
+			delete(h.own, who)
+		}
+	}, true
 }
 
 func (h *changes) leave(f *follower) {
@@ -133,6 +154,16 @@ func (w *Web) live(c *gin.Context) {
 			return
 		}
 	}
+	who := store.Operator.Name
+	if person := sessionOf(c).PersonID; person != nil {
+		who = person.String()
+	}
+	done, ok := w.changes.admit(who)
+	if !ok {
+		c.Status(http.StatusTooManyRequests)
+		return
+	}
+	defer done()
 	f, leave, err := w.changes.follow(organization(c), meetingID)
 	if err != nil {
 		c.Status(http.StatusServiceUnavailable)

@@ -12,6 +12,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
+	"github.com/debriefhq/debrief/card"
 	"github.com/debriefhq/debrief/meeting"
 	"github.com/debriefhq/debrief/store"
 )
@@ -86,6 +87,15 @@ type meetingData struct {
 // undoView is what an undo would do, as the page shows it.
 type undoView struct {
 	store.Undo
+	Lines []undoLine
+}
+
+// undoLine is an item of it, with what it would change as people read it.
+type undoLine struct {
+	store.UndoItem
+	Changes []card.Change
+	// Links is for the template of changes: it links nothing.
+	Links []string
 }
 
 // Can says whether there is anything to undo.
@@ -148,8 +158,8 @@ func (w *Web) renderMeeting(c *gin.Context, status int, id uuid.UUID, r refused)
 		return
 	}
 	p := w.printer(c)
-	card := w.cardView(c, facts, onMeeting, r)
-	data := meetingData{ID: id, Meeting: facts.Meeting.Content, Erased: facts.Meeting.ErasedAt, Host: card.Host, Card: card, Problem: card.Problem}
+	view := w.cardView(c, facts, onMeeting, r)
+	data := meetingData{ID: id, Meeting: facts.Meeting.Content, Erased: facts.Meeting.ErasedAt, Host: view.Host, Card: view, Problem: view.Problem}
 	if at := data.Meeting.Start(); !at.IsZero() {
 		data.Start = &at
 	}
@@ -159,7 +169,7 @@ func (w *Web) renderMeeting(c *gin.Context, status int, id uuid.UUID, r refused)
 	if sessionOf(c).IsOperator && w.options.WorkflowURL != nil {
 		data.WorkflowURL = w.options.WorkflowURL(id)
 	}
-	if err := w.readMeeting(c, &data); err != nil {
+	if err := w.readMeeting(c, facts, &data); err != nil {
 		w.broken(c, "reading a meeting", err)
 		return
 	}
@@ -175,10 +185,10 @@ func (w *Web) renderMeeting(c *gin.Context, status int, id uuid.UUID, r refused)
 	if status == http.StatusOK { // else the page's address is a form's
 		c.Set(liveKey, "/live?meeting="+id.String())
 	}
-	w.render(c, status, "meeting.html", card.Title, data)
+	w.render(c, status, "meeting.html", view.Title, data)
 }
 
-func (w *Web) readMeeting(c *gin.Context, data *meetingData) error {
+func (w *Web) readMeeting(c *gin.Context, facts store.CardFacts, data *meetingData) error {
 	ctx, organizationID, p := c.Request.Context(), organization(c), w.printer(c)
 	var err error
 	if data.CameIn, err = w.store.WhatCameIn(ctx, organizationID, data.ID); err != nil {
@@ -187,6 +197,9 @@ func (w *Web) readMeeting(c *gin.Context, data *meetingData) error {
 	if data.Written() > 0 {
 		if data.Undo.Undo, err = w.store.UndoPreview(ctx, organizationID, data.ID); err != nil {
 			return err
+		}
+		for _, item := range data.Undo.Items {
+			data.Undo.Lines = append(data.Undo.Lines, undoLine{UndoItem: item, Changes: card.OfUndo(facts, item, p)})
 		}
 	}
 	followUp, err := w.store.FollowUpOf(ctx, organizationID, data.ID)

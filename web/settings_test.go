@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -62,9 +63,7 @@ func TestApprovalSettings(t *testing.T) {
 		"approver": {"x", "Choose people of the list."},
 	} {
 		wrong := url.Values{}
-		for name, value := range good {
-			wrong[name] = value
-		}
+		maps.Copy(wrong, good)
 		wrong.Set(field, test.value)
 		out := admin.post(t, path, pairs(wrong)...)
 		require.Equal(t, http.StatusConflict, out.status, field)
@@ -78,9 +77,7 @@ func TestApprovalSettings(t *testing.T) {
 		{"approver", uuid.NewString(), "An approver is somebody of the organization"}, {"quorum", "9", "Too few people could approve"}, {"on_expiry", "forget", "There is no expiry policy"},
 	} {
 		wrong := url.Values{}
-		for name, value := range good {
-			wrong[name] = value
-		}
+		maps.Copy(wrong, good)
 		wrong.Set(test.field, test.value)
 		out := admin.post(t, path, pairs(wrong)...)
 		require.Equal(t, http.StatusConflict, out.status, test.says)

@@ -91,7 +91,7 @@ func (s *SlackAnswers) take(c *gin.Context) {
 		return
 	}
 	var sentence string
-	switch k.Type {
+	switch k.Type { //nolint:exhaustive // of the others Debrief offers none
 	case slack.InteractionTypeViewSubmission:
 		s.submitted(ctx, c, k)
 		return
@@ -186,9 +186,9 @@ func (s *SlackAnswers) clicked(ctx context.Context, k click) (sentence string) {
 	}
 	switch action.ActionID {
 	case notify.ActApprove:
-		_, sentence = s.decide(ctx, &k, store.Decision{Verdict: store.Approve}, action.Value)
+		sentence = s.approve(ctx, &k, []string{action.Value})
 	case notify.ActApproveAll:
-		sentence = s.approveAll(ctx, &k, strings.Split(action.Value, ","))
+		sentence = s.approve(ctx, &k, strings.Split(action.Value, ","))
 	case notify.ActEdit, notify.ActReject:
 		sentence = s.openModal(ctx, &k, action.ActionID, action.Value)
 	}
@@ -196,41 +196,48 @@ func (s *SlackAnswers) clicked(ctx context.Context, k click) (sentence string) {
 }
 
 // decide carries a decision to the one judge. The sentence is why it was refused.
-func (s *SlackAnswers) decide(ctx context.Context, k *click, d store.Decision, approval string) (decided bool, sentence string) {
+func (s *SlackAnswers) decide(ctx context.Context, k *click, d store.Decision, approval string) (decided store.Decided, sentence string) {
 	id, err := uuid.Parse(approval)
 	if err != nil {
-		return false, k.T("This question is no longer open.")
+		return decided, k.T("This question is no longer open.")
 	}
 	d.OrganizationID, d.ApprovalID, d.Via = k.app.OrganizationID, id, store.ViaSlack
 	d.Actor = store.Actor{Name: "slack", PersonID: &k.person.ID}
-	_, err = s.Store.Decide(ctx, d)
+	decided, err = s.Store.Decide(ctx, d)
 	var refusal *store.Refusal
 	switch {
 	case errors.As(err, &refusal):
-		return false, k.Known(refusal.Sentence)
+		return decided, k.Known(refusal.Sentence)
 	case err != nil:
-		return false, s.trouble(ctx, k, "deciding in Slack", err)
+		return decided, s.trouble(ctx, k, "deciding in Slack", err)
 	}
-	return true, ""
+	return decided, ""
 }
 
-// approveAll approves what the message showed, one question after the other: what
-// was not shown is not approved.
-func (s *SlackAnswers) approveAll(ctx context.Context, k *click, approvals []string) string {
-	approved := 0
+// approve approves what the message showed, one question after the other: what was
+// not shown is not approved.
+func (s *SlackAnswers) approve(ctx context.Context, k *click, approvals []string) (sentence string) {
+	approved, waiting := 0, false
 	var refused []string
 	for _, id := range approvals {
 		decided, sentence := s.decide(ctx, k, store.Decision{Verdict: store.Approve}, id)
-		if decided {
-			approved++
-		} else {
+		if sentence != "" {
 			refused = append(refused, sentence)
+			continue
 		}
+		approved++
+		waiting = waiting || decided.State == store.ApprovalPending
 	}
-	if len(refused) == 0 {
-		return ""
+	switch {
+	case len(refused) > 0 && len(approvals) == 1:
+		return refused[0]
+	case len(refused) > 0:
+		return k.T("%d were approved. The others were not: %s", approved, strings.Join(refused, " "))
+	case waiting:
+		// The message goes on asking, for the others.
+		return k.T("Your approval is recorded. Somebody else has to approve, too.")
 	}
-	return k.T("%d were approved. The others were not: %s", approved, strings.Join(refused, " "))
+	return ""
 }
 
 // openModal asks for other values, or for a reason.
@@ -299,7 +306,7 @@ func (s *SlackAnswers) submit(ctx context.Context, k *click) (sentence string) {
 		return sentence
 	}
 	about, err := notify.ReadModalAbout(k.View)
-	if err != nil {
+	if err != nil || k.View.CallbackID != notify.ModalEdit && k.View.CallbackID != notify.ModalReject {
 		return k.T("This question is no longer open.")
 	}
 	d := store.Decision{Verdict: store.Reject, Reason: notify.ReadReason(k.View), MeetingID: about.MeetingID}

@@ -3,6 +3,7 @@ package web_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -75,7 +76,7 @@ func inSlack(t *testing.T, drafts ...store.Draft) *slacked {
 	t.Cleanup(func() { stop(); <-done })
 	if len(drafts) > 0 {
 		f.plan(t, drafts...)
-		s.shows(t, func(m slacktest.Message) bool { return true })
+		s.shows(t, func(slacktest.Message) bool { return true })
 	}
 	return s
 }
@@ -293,9 +294,7 @@ func TestForgedClicksAreNotTaken(t *testing.T) {
 	right := slacktest.Sign(s.slack.SigningSecret, now, p.Form())
 	with := func(name string, value any) slacktest.Payload {
 		forged := slacktest.Payload{}
-		for k, v := range p {
-			forged[k] = v
-		}
+		maps.Copy(forged, p)
 		forged[name] = value
 		return forged
 	}
@@ -401,4 +400,22 @@ func TestWhispersGoToSlackAlone(t *testing.T) {
 	require.Eventually(t, func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.errors) > 0 }, 10*time.Second, 10*time.Millisecond)
 	elsewhere.Close()
 	require.False(t, reached)
+}
+
+// A vote that is not the last leaves the message as it is: who gave it is told.
+func TestAVoteInSlackIsConfirmed(t *testing.T) {
+	t.Parallel()
+	s := inSlack(t, usual()...)
+	approver := s.as(t, "approver@acme.example", store.RoleApprover)
+	org, err := s.store.Organization(t.Context(), s.org.ID)
+	require.NoError(t, err)
+	org.Settings.Approvals.Quorum = 2
+	require.NoError(t, s.store.UpdateSettings(t.Context(), org.ID, org.Domains, org.Settings, store.Operator))
+	s.click(t, "UHILDE", notify.ActApprove, s.question(t, "deal:900").ID.String())
+	s.whispered(t, "Your approval is recorded. Somebody else has to approve, too.")
+	require.Equal(t, store.ApprovalPending, s.state(t, "deal:900"))
+
+	// So it stands on the page, too.
+	page := approver.do(t, http.MethodGet, s.server.URL+"/inbox").body
+	require.Contains(t, page, "<strong>1 of 2 approved</strong>: Ms hilde@acme.example")
 }

@@ -189,7 +189,7 @@ func own(t *testing.T, typ, at string, data map[string]any) []byte {
 }
 
 // What only looks alike stays apart.
-func TestLookAlikesStayApart(t *testing.T) {
+func TestLookAlikesStayApart(t *testing.T) { //nolint:tparallel // one receiver
 	t.Parallel()
 	b := setup(t)
 	starts := func(t *testing.T, d *desk) []time.Time {
@@ -200,7 +200,7 @@ func TestLookAlikesStayApart(t *testing.T) {
 		}
 		return all
 	}
-	t.Run("a weekly series, and one of it moved", func(t *testing.T) { //nolint:paralleltest // one database
+	t.Run("a weekly series, and one of it moved", func(t *testing.T) {
 		d := newDesk(t, b)
 		weekly := func(typ, at string, start time.Time, keys map[string]any) {
 			keys["ical_uid"] = "weekly@calendar.harbor.example"
@@ -217,7 +217,7 @@ func TestLookAlikesStayApart(t *testing.T) {
 		weekly("meeting.notes_ready", "2026-10-15T15:00:00Z", two.AddDate(0, 0, 9), map[string]any{})
 		require.Len(t, d.meetings(t), 4)
 	})
-	t.Run("a personal room twice in an hour", func(t *testing.T) { //nolint:paralleltest // one database
+	t.Run("a personal room twice in an hour", func(t *testing.T) {
 		d := newDesk(t, b)
 		d.post(t, "zoom", zoomEnded("first==", 5551112222, two, 12))
 		d.post(t, "zoom", zoomEnded("second==", 5551112222, two.Add(14*time.Minute), 20))
@@ -233,7 +233,7 @@ func TestLookAlikesStayApart(t *testing.T) {
 			require.Equal(t, m.Content.Keys.InstanceID == "second==", m.Content.HasNotes && m.Content.Summary.Text == "N")
 		}
 	})
-	t.Run("slots of a quarter of an hour in one room", func(t *testing.T) { //nolint:paralleltest // one database
+	t.Run("slots of a quarter of an hour in one room", func(t *testing.T) {
 		d := newDesk(t, b)
 		slot := func(i int) []byte {
 			body := bytes.ReplaceAll(fixture(t, "calendly/invitee.created.json"), []byte("HARBOREV1"), fmt.Appendf(nil, "SLOT%d", i))
@@ -253,7 +253,7 @@ func TestLookAlikesStayApart(t *testing.T) {
 			require.Equal(t, m.Content.ScheduledStart.Add(-time.Minute), m.Content.ActualStart)
 		}
 	})
-	t.Run("back to back, the same people", func(t *testing.T) { //nolint:paralleltest // one database
+	t.Run("back to back, the same people", func(t *testing.T) {
 		d := newDesk(t, b)
 		for i := range 4 {
 			d.post(t, "fathom", fathomOf(t, 100+i, two.Add(time.Duration(15*i)*time.Minute), 15))
@@ -263,13 +263,13 @@ func TestLookAlikesStayApart(t *testing.T) {
 		d.post(t, "fathom", fathomOf(t, 200, two.Add(15*time.Minute), 15))
 		require.Len(t, d.meetings(t), 4)
 	})
-	t.Run("two bookings of the same people at the same time", func(t *testing.T) { //nolint:paralleltest // one database
+	t.Run("two bookings of the same people at the same time", func(t *testing.T) {
 		d := newDesk(t, b)
 		d.postFile(t, "calendly/invitee.created.json")
 		d.post(t, "calendly", bytes.ReplaceAll(fixture(t, "calendly/invitee.created.json"), []byte("HARBOREV1"), []byte("HARBOREV9")))
 		require.Len(t, d.meetings(t), 2, "Calendly says that they are two")
 	})
-	t.Run("colleagues with two things at once", func(t *testing.T) { //nolint:paralleltest // one database
+	t.Run("colleagues with two things at once", func(t *testing.T) {
 		d := newDesk(t, b)
 		at := func(id string) {
 			d.post(t, "debrief", own(t, "meeting.scheduled", "2026-10-01T09:00:00Z", map[string]any{
@@ -306,7 +306,7 @@ func (d *desk) states(t *testing.T) map[store.DeliveryState]int {
 	return found
 }
 
-func TestExcluded(t *testing.T) {
+func TestExcluded(t *testing.T) { //nolint:tparallel // one receiver
 	t.Parallel()
 	b := setup(t)
 	internal := []string{"harbor.example", "northwind.example"}
@@ -326,7 +326,7 @@ func TestExcluded(t *testing.T) {
 		"a domain":                   {domains: []string{"harbor.example"}, exclusions: meeting.Exclusions{Domains: []string{"@northwind.example"}}, want: "domain: northwind.example"},
 		"the end of a domain's name": {domains: []string{"harbor.example"}, exclusions: meeting.Exclusions{Domains: []string{"wind.example"}}},
 	} {
-		t.Run(name, func(t *testing.T) { //nolint:paralleltest // one database
+		t.Run(name, func(t *testing.T) {
 			d := newDesk(t, b)
 			d.exclude(t, tc.domains, tc.exclusions)
 			d.postFile(t, "zoom/meeting.created.json")

@@ -383,11 +383,21 @@ func (m DefinedMeeting) fill(e *meeting.Event, v any) error {
 		to   *string
 		from place
 	}{
-		{&e.Keys.InstanceID, m.InstanceID}, {&e.Keys.RecordingID, m.RecordingID}, {&e.Keys.ProviderMeetingID, m.MeetingID},
-		{&e.Keys.ICalUID, m.ICalUID}, {&e.Keys.CalendarEventID, m.CalendarEventID}, {&e.Keys.BookingUID, m.BookingUID},
-		{&e.Keys.JoinURL, m.JoinURL}, {&e.ProviderAccountID, m.AccountID}, {&e.Title, m.Title}, {&e.TimeZone, m.TimeZone},
-		{&e.Summary.Text, m.Summary.Text}, {&e.NextSteps.Text, m.NextSteps.Text}, {&e.Transcript.Ref, m.Transcript.Ref},
-		{&e.RecordingURL, m.RecordingURL}, {&e.ReportURL, m.ReportURL},
+		{&e.Keys.InstanceID, m.InstanceID},
+		{&e.Keys.RecordingID, m.RecordingID},
+		{&e.Keys.ProviderMeetingID, m.MeetingID},
+		{&e.Keys.ICalUID, m.ICalUID},
+		{&e.Keys.CalendarEventID, m.CalendarEventID},
+		{&e.Keys.BookingUID, m.BookingUID},
+		{&e.Keys.JoinURL, m.JoinURL},
+		{&e.ProviderAccountID, m.AccountID},
+		{&e.Title, m.Title},
+		{&e.TimeZone, m.TimeZone},
+		{&e.Summary.Text, m.Summary.Text},
+		{&e.NextSteps.Text, m.NextSteps.Text},
+		{&e.Transcript.Ref, m.Transcript.Ref},
+		{&e.RecordingURL, m.RecordingURL},
+		{&e.ReportURL, m.ReportURL},
 	} {
 		*f.to = f.from.text(v)
 	}
@@ -397,8 +407,11 @@ func (m DefinedMeeting) fill(e *meeting.Event, v any) error {
 		to   *time.Time
 		from place
 	}{
-		{&e.OccurredAt, m.OccurredAt}, {&e.ScheduledStart, m.ScheduledStart}, {&e.ScheduledEnd, m.ScheduledEnd},
-		{&e.ActualStart, m.ActualStart}, {&e.ActualEnd, m.ActualEnd},
+		{&e.OccurredAt, m.OccurredAt},
+		{&e.ScheduledStart, m.ScheduledStart},
+		{&e.ScheduledEnd, m.ScheduledEnd},
+		{&e.ActualStart, m.ActualStart},
+		{&e.ActualEnd, m.ActualEnd},
 	} {
 		at, err := parseMoment(f.from.text(v))
 		if err != nil {

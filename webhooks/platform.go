@@ -101,6 +101,8 @@ func (p Platform) Proof() string {
 		return "a signed token (RS256) over the URL and the body"
 	case standardWebhooks:
 		return "a signature as Standard Webhooks makes it"
+	case hubspotSignature:
+		return "a signature of the method, the URL, the body and the time, or of the body"
 	default:
 		return "a signature of the time and the body"
 	}
@@ -153,6 +155,7 @@ var shipped = sync.OnceValue(func() map[string]Platform {
 		{"fathom", standardWebhooks{}, fathomMapping{}},
 		{"fireflies", firefliesSignature, firefliesMapping{}},
 		{"granola", standardWebhooks{}, granolaMapping{}},
+		{"hubspot", hubspotSignature{}, hubspotMapping{}},
 		{"recall", standardWebhooks{}, recallMapping{}},
 		{"zoom", zoomSignature{}, zoomMapping{}},
 	} {

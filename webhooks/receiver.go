@@ -69,6 +69,8 @@ type Receiver struct {
 	now       func() time.Time
 	received  func()
 	large     chan struct{}
+	// patience is bodyTimeout; tests have less.
+	patience time.Duration
 
 	mu       sync.Mutex
 	sources  map[uuid.UUID]cachedSource
@@ -91,7 +93,7 @@ func NewReceiver(o ReceiverOptions) *Receiver {
 	r := &Receiver{
 		store: o.Store, platforms: o.Platforms, publicURL: strings.TrimRight(o.PublicURL, "/"), log: o.Log, now: o.Now, received: o.Received,
 		large: make(chan struct{}, largeBodies), sources: map[uuid.UUID]cachedSource{}, largeOf: map[uuid.UUID]chan struct{}{},
-		rates: map[uuid.UUID]*rate{}, counts: map[string]uint64{},
+		rates: map[uuid.UUID]*rate{}, counts: map[string]uint64{}, patience: bodyTimeout,
 	}
 	if r.now == nil {
 		r.now = time.Now
@@ -318,19 +320,19 @@ var (
 // limited returns the body, up to the largest one and for so long as any body
 // may take. What it returns second has to be called afterwards. Until a signature
 // is verified, all sources have the same bounds: others would tell them apart.
-func limited(c *gin.Context) (io.Reader, func(), error) {
+func (r *Receiver) limited(c *gin.Context) (io.Reader, func(), error) {
 	if c.Request.ContentLength > MaxBody {
 		return nil, nil, errTooLarge
 	}
 	// Deadlines of the connection go by the real clock, whatever ours says.
 	control := http.NewResponseController(c.Writer)
-	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout)) // a test's recorder has none
+	_ = control.SetReadDeadline(time.Now().Add(r.patience)) // a test's recorder has none
 	return http.MaxBytesReader(c.Writer, c.Request.Body, MaxBody), func() { _ = control.SetReadDeadline(time.Time{}) }, nil
 }
 
 // read reads the body.
 func (r *Receiver) read(c *gin.Context, source store.Source) ([]byte, error) {
-	in, done, err := limited(c)
+	in, done, err := r.limited(c)
 	if err != nil {
 		return nil, err
 	}
@@ -376,7 +378,7 @@ func (r *Receiver) largeBodiesOf(source uuid.UUID) chan struct{} {
 // of it. It is hashed, as the others are: whoever measures must not see that no
 // signature was compared.
 func (r *Receiver) drain(c *gin.Context) error {
-	in, done, err := limited(c)
+	in, done, err := r.limited(c)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 	"go.temporal.io/api/serviceerror"
 
+	"github.com/debriefhq/debrief/internal/poll"
 	"github.com/debriefhq/debrief/store"
 )
 
@@ -21,13 +22,22 @@ type Waker interface {
 	Wake(ctx context.Context, organizationID, meetingID uuid.UUID, reason string) error
 }
 
+// CRMTeller lets the workflow of a record look at what happened to it, and begins
+// it if there is none. Being told twice must do no harm.
+type CRMTeller interface {
+	TellCRM(ctx context.Context, r store.CRMRecord) error
+}
+
 // RelayOptions are what a [Relay] needs.
 type RelayOptions struct {
 	Store     *store.Store
 	Platforms map[string]Platform
 	// Waker takes the wakeups. Nil leaves them to the relay of another process.
 	Waker Waker
-	Log   zerolog.Logger
+	// CRM is told of the records that something happened to in the CRM. Nil leaves
+	// them to the relay of another process.
+	CRM CRMTeller
+	Log zerolog.Logger
 	// Interval between two looks when nothing calls; 0 means one second.
 	Interval time.Duration
 	// Workers understand deliveries side by side; 0 means four.
@@ -48,7 +58,9 @@ const (
 	// Somebody may be waiting for what a wakeup begins: a few senders side by
 	// side, and none with a long row of them.
 	claimWakeups = 4
-	wakers       = 4
+	// Of HubSpot's events, which come a hundred at a time.
+	claimCRMRecords = 32
+	wakers          = 4
 	// How long one step may take. A shutdown waits for it, so that a delivery
 	// that is being understood need not wait for its lease to end.
 	understandTimeout = 20 * time.Second
@@ -89,6 +101,11 @@ func (r *Relay) Run(ctx context.Context) {
 		}
 		workers.Go(func() { r.listen(ctx) })
 	}
+	if r.options.CRM != nil {
+		// Nobody waits for these: the interval is soon enough, and gathers what
+		// HubSpot tells of one record in several events.
+		workers.Go(func() { r.loop(ctx, nil, r.tellSome) })
+	}
 	workers.Wait()
 }
 
@@ -120,32 +137,12 @@ func (r *Relay) pokeWaker() {
 	}
 }
 
-// loop calls some until it finds nothing more, and again when it is called for
-// or the interval is over. An error is logged, once in a while; some says that
-// there is no more where it concerns them all, and not a single one.
+// loop calls some as [poll.Loop] does. It says that there is no more where an error
+// concerns them all, and not a single one.
 func (r *Relay) loop(ctx context.Context, called <-chan struct{}, some func(context.Context) (bool, error)) {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	var complained time.Time
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-called:
-		case <-timer.C:
-		}
-		for ctx.Err() == nil {
-			more, err := some(ctx)
-			if err != nil && ctx.Err() == nil && time.Since(complained) > refusalLogging {
-				complained = time.Now()
-				r.options.Log.Error().Err(err).Msg("the relay will try again")
-			}
-			if !more {
-				break
-			}
-		}
-		timer.Reset(r.options.Interval)
-	}
+	poll.Loop{Interval: r.options.Interval, Quiet: refusalLogging, Complain: func(err error) {
+		r.options.Log.Error().Err(err).Msg("the relay will try again")
+	}}.Run(ctx, called, some)
 }
 
 // understandSome claims a few deliveries and understands them. One that fails
@@ -229,6 +226,28 @@ func (r *Relay) wakeSome(ctx context.Context) (more bool, err error) {
 		}
 	}
 	return len(claimed) > 0 && !away, firstErr
+}
+
+// tellSome tells the workflows of a few records. What fails stays claimed, and
+// comes again when its lease is over.
+func (r *Relay) tellSome(ctx context.Context) (more bool, err error) {
+	claimed, err := r.options.Store.ClaimCRMRecords(ctx, claimCRMRecords)
+	if err != nil {
+		return false, err
+	}
+	lasting := context.WithoutCancel(ctx)
+	for _, record := range claimed {
+		step, done := context.WithTimeout(lasting, wakeTimeout)
+		err := r.options.CRM.TellCRM(step, record)
+		done()
+		if err != nil {
+			return false, err
+		}
+		if err := r.options.Store.TellCRMRecord(lasting, record); err != nil {
+			return false, err
+		}
+	}
+	return len(claimed) > 0, nil
 }
 
 // isAway says whether Temporal can't be reached or takes nothing for now, as

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/debriefhq/debrief/hubspot"
 	"github.com/debriefhq/debrief/meeting"
 	"github.com/debriefhq/debrief/store"
 )
@@ -128,41 +129,118 @@ func understandStored(ctx context.Context, s *store.Store, platforms map[string]
 			err = fmt.Errorf("understanding delivery %s: the mapping of %s panicked (%T)", d.ID, d.Platform, p)
 		}
 	}()
-	source, err := s.Source(ctx, d.SourceID)
+	read, err := readStored(ctx, s, platforms, d)
 	if err != nil {
 		return result, err
+	}
+	if read.verdict != "" {
+		return result, s.SettleDelivery(ctx, d.ID, read.verdict, read.reason)
+	}
+	if read.crm {
+		_, err := s.UnderstoodCRM(ctx, d.ID, read.changes)
+		return result, err
+	}
+	return s.Understood(ctx, d.ID, read.organizationID, read.events)
+}
+
+// stored is what a stored delivery means: the events of an organization's, or the
+// verdict why there is nothing to do.
+type stored struct {
+	organizationID uuid.UUID
+	events         []meeting.Event
+	// crm says that it tells of changes in a CRM instead.
+	crm     bool
+	changes []hubspot.WebhookEvent
+	verdict store.DeliveryState
+	reason  string
+}
+
+func readStored(ctx context.Context, s *store.Store, platforms map[string]Platform, d store.Delivery) (stored, error) {
+	source, err := s.Source(ctx, d.SourceID)
+	if err != nil {
+		return stored{}, err
 	}
 	platform, err := PlatformOf(source, platforms)
 	if err != nil {
-		return result, fmt.Errorf("understanding delivery %s: %w", d.ID, err)
+		return stored{}, fmt.Errorf("understanding delivery %s: %w", d.ID, err)
 	}
 	body, err := s.Body(ctx, d.ID)
 	if errors.Is(err, store.ErrErased) {
-		return result, s.SettleDelivery(ctx, d.ID, store.DeliveryExcluded, "its words were erased")
+		return stored{verdict: store.DeliveryExcluded, reason: "its words were erased"}, nil
 	}
 	if err != nil {
-		return result, err
+		return stored{}, err
 	}
 	header := http.Header{}
 	for name, v := range d.Headers {
 		header.Set(name, v)
 	}
-	events, err := platform.understand(Delivery{SourceID: d.SourceID, Header: header, Body: body})
 	var unfit Unfit
+	if crm, is := platform.mapping.(crmMapping); is {
+		changes, err := crm.changes(body)
+		if errors.As(err, &unfit) {
+			return stored{verdict: store.DeliveryUnprocessable, reason: unfit.Reason}, nil
+		}
+		if err != nil {
+			return stored{}, fmt.Errorf("understanding delivery %s: %w", d.ID, err)
+		}
+		return stored{crm: true, changes: changes}, nil
+	}
+	events, err := platform.understand(Delivery{SourceID: d.SourceID, Header: header, Body: body})
 	if errors.As(err, &unfit) {
-		return result, s.SettleDelivery(ctx, d.ID, store.DeliveryUnprocessable, unfit.Reason)
+		return stored{verdict: store.DeliveryUnprocessable, reason: unfit.Reason}, nil
 	}
 	if err != nil {
-		return result, fmt.Errorf("understanding delivery %s: %w", d.ID, err)
+		return stored{}, fmt.Errorf("understanding delivery %s: %w", d.ID, err)
 	}
 	organizationID, err := organizationOf(ctx, s, source, events)
 	if errors.Is(err, store.ErrNotFound) {
-		return result, s.SettleDelivery(ctx, d.ID, store.DeliveryUnrouted, "no organization has connected the sender's account")
+		return stored{verdict: store.DeliveryUnrouted, reason: "no organization has connected the sender's account"}, nil
 	}
 	if err != nil {
-		return result, err
+		return stored{}, err
 	}
-	return s.Understood(ctx, d.ID, organizationID, events)
+	return stored{organizationID: organizationID, events: events}, nil
+}
+
+// Previewed is what would become of a delivery.
+type Previewed struct {
+	OrganizationID uuid.UUID
+	// Events are what it tells; none if Reason says why it can't be used.
+	Events []meeting.EventType
+	Reason string
+	// MeetingIDs are the meetings that are there and that it tells of, and Changed
+	// those that it would change, new ones among them.
+	MeetingIDs, Changed []uuid.UUID
+}
+
+// Preview says what would become of a stored delivery if it were looked at now, and
+// changes nothing.
+func Preview(ctx context.Context, s *store.Store, platforms map[string]Platform, d store.Delivery) (p Previewed, err error) {
+	defer func() {
+		if panicked := recover(); panicked != nil {
+			err = fmt.Errorf("previewing delivery %s: the mapping of %s panicked (%T)", d.ID, d.Platform, panicked)
+		}
+	}()
+	read, err := readStored(ctx, s, platforms, d)
+	if err != nil {
+		return p, err
+	}
+	if read.verdict != "" {
+		return Previewed{Reason: read.reason}, nil
+	}
+	if read.crm {
+		return Previewed{Reason: "it tells of changes in the CRM, which are looked at again and do nothing twice"}, nil
+	}
+	u, err := s.PreviewUnderstood(ctx, d.ID, read.organizationID, read.events)
+	if err != nil {
+		return p, err
+	}
+	p = Previewed{OrganizationID: read.organizationID, Reason: u.Reason, MeetingIDs: u.MeetingIDs, Changed: u.Changed}
+	for _, e := range read.events {
+		p.Events = append(p.Events, e.Type)
+	}
+	return p, nil
 }
 
 // organizationOf says whose the delivery is: its source's, or for a source of

@@ -40,7 +40,7 @@ type vector struct {
 
 // Every vector goes through the real endpoint, with its own clock: what is to be
 // accepted is stored or answered, what is to be refused leaves nothing.
-func TestVectors(t *testing.T) {
+func TestVectors(t *testing.T) { //nolint:tparallel // one receiver, in order
 	t.Parallel()
 	directories := []string{filepath.Join("testdata", "signed")}
 	if elsewhere := os.Getenv(vectorsEnv); elsewhere != "" {
@@ -63,7 +63,7 @@ func TestVectors(t *testing.T) {
 				require.Equal(t, "slack", v.Platform, "%s is of a platform that is not received here", v.ID)
 				continue // received, and tested, where questions are answered
 			}
-			t.Run(v.ID, func(t *testing.T) { //nolint:paralleltest // quicker than a server each
+			t.Run(v.ID, func(t *testing.T) {
 				body, err := os.ReadFile(filepath.Join(directory, v.BodyFile))
 				require.NoError(t, err)
 				source := b.source(t, v.Platform, store.Secret(v.Secret.Value))

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+
+	"github.com/debriefhq/debrief/store"
 )
 
 const followUpPrefix = "v1:follow-up:"
@@ -24,4 +26,10 @@ func MeetingOfWorkflow(workflowID string) (uuid.UUID, error) {
 		return uuid.Nil, fmt.Errorf("%q names no meeting", workflowID)
 	}
 	return id, nil
+}
+
+// CRMEventID is the workflow ID of what happened to a record in the CRM: one at a
+// time, whatever number of events tell of it.
+func CRMEventID(r store.CRMRecord) string {
+	return fmt.Sprintf("v1:crm-event:%s:%d:%s:%s", r.OrganizationID, r.HubID, r.Object, r.ID)
 }

@@ -80,6 +80,22 @@ func remote(ctx workflow.Context, summary string, turn temporal.Priority) workfl
 	})
 }
 
+// thorough is for what goes through all that an organization has: opening some
+// ten thousand sealed texts takes seconds, and many more take minutes.
+func thorough(ctx workflow.Context, summary string) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: time.Hour,
+		HeartbeatTimeout:    5 * activities.BeatEvery,
+		RetryPolicy: &temporal.RetryPolicy{
+			InitialInterval:    time.Second,
+			BackoffCoefficient: 2,
+			// A person is to be forgotten: it is never given up.
+			MaximumInterval: 5 * time.Minute,
+		},
+		Summary: summary,
+	})
+}
+
 // inTurn makes the task queue serve HubSpot accounts in turn, whatever each of
 // them has waiting. What a human allowed is in a turn of its own: a higher
 // priority would go before everything of everybody, and thousands of approvals

@@ -8,4 +8,5 @@ import (
 // Register registers every workflow: one list for workers, tests and replay.
 func Register(r worker.WorkflowRegistry) {
 	r.RegisterWorkflowWithOptions(FollowUp, workflow.RegisterOptions{Name: "FollowUp"})
+	r.RegisterWorkflowWithOptions(CRMEvent, workflow.RegisterOptions{Name: "CRMEvent"})
 }

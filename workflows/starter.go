@@ -8,9 +8,11 @@ import (
 	enums "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
+
+	"github.com/debriefhq/debrief/store"
 )
 
-// Starter wakes follow-ups. It is what the relay and the operator's commands
+// Starter wakes follow-ups, and tells of what happened in the CRM. It is what the relay and the operator's commands
 // call; the zero value is not usable.
 type Starter struct {
 	Client client.Client
@@ -31,6 +33,23 @@ func (s Starter) Wake(ctx context.Context, organizationID, meetingID uuid.UUID, 
 		}, FollowUp, FollowUpInput{OrganizationID: organizationID, MeetingID: meetingID})
 	if err != nil {
 		return fmt.Errorf("waking the follow-up of meeting %s: %w", meetingID, err)
+	}
+	return nil
+}
+
+// TellCRM makes the workflow of a record look at what happened to it in the CRM,
+// and starts it if it does not run. Telling twice is harmless.
+func (s Starter) TellCRM(ctx context.Context, r store.CRMRecord) error {
+	_, err := s.Client.SignalWithStartWorkflow(ctx, CRMEventID(r), SignalLookAgain, LookAgain{Reason: "an event of the CRM"},
+		client.StartWorkflowOptions{
+			TaskQueue:             TaskQueue,
+			WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+			StaticSummary:         fmt.Sprintf("What happened to a %s in HubSpot account %d", r.Object, r.HubID),
+			TypedSearchAttributes: temporal.NewSearchAttributes(DebriefOrganization.ValueSet(r.OrganizationID.String())),
+			Priority:              temporal.Priority{FairnessKey: r.OrganizationID.String()},
+		}, CRMEvent, r)
+	if err != nil {
+		return fmt.Errorf("telling of what happened to %s %s in HubSpot account %d: %w", r.Object, r.ID, r.HubID, err)
 	}
 	return nil
 }

@@ -46,6 +46,7 @@ type cli struct {
 	FollowUps     followUpsCmd     `cmd:"" name:"follow-ups" help:"The work after meetings, and what became of it."`
 	Undo          undoCmd          `cmd:"" help:"Take back what was written to HubSpot for a meeting."`
 	Meetings      meetingsCmd      `cmd:"" help:"Meetings as their events add up to them, and erasing what was said in one."`
+	Erasures      erasuresCmd      `cmd:"" help:"Erasing a person everywhere, as HubSpot's privacy deletion of a contact does by itself."`
 	Exclusions    exclusionsCmd    `cmd:"" help:"Meetings that are not kept: what they told is dropped as it comes."`
 	Deliveries    deliveriesCmd    `cmd:"" help:"Webhooks as they were received."`
 	Audit         auditCmd         `cmd:"" help:"The trail: who did what, on whose behalf, when and why."`

@@ -13,8 +13,10 @@ import (
 )
 
 type deliveriesCmd struct {
-	List deliveriesListCmd `cmd:"" help:"List deliveries, newest first."`
-	Show deliveriesShowCmd `cmd:"" help:"Show one delivery, without its body."`
+	List   deliveriesListCmd   `cmd:"" help:"List deliveries, newest first."`
+	Show   deliveriesShowCmd   `cmd:"" help:"Show one delivery, without its body."`
+	Replay deliveriesReplayCmd `cmd:"" help:"Have one delivery, or those of some days, looked at again: as a dry run, for what is missing, or as new."`
+	Prune  deliveriesPruneCmd  `cmd:"" help:"Drop the content of old deliveries now, as the worker does every hour."`
 }
 
 type deliveriesListCmd struct {
@@ -34,32 +36,9 @@ func (c *deliveriesListCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	search, err := c.search()
+	search, err := c.searchIn(ctx, a, s)
 	if err != nil {
 		return err
-	}
-	// Those of an installation's source that nobody connected belong to no
-	// organization: only the state finds them.
-	var sourceOf *uuid.UUID
-	if search.State != store.DeliveryUnrouted {
-		o, err := a.organization(ctx, s)
-		if err != nil {
-			return err
-		}
-		search.OrganizationID, sourceOf = o.ID, &o.ID
-	}
-	if c.Source != "" {
-		source, err := s.SourceByName(ctx, sourceOf, c.Source)
-		if errors.Is(err, store.ErrNotFound) {
-			source, err = s.SourceByName(ctx, nil, c.Source) // the installation's
-		}
-		if errors.Is(err, store.ErrNotFound) {
-			return usagef("there is no source %q: `debrief sources list` shows them", c.Source)
-		}
-		if err != nil {
-			return err
-		}
-		search.SourceID = source.ID
 	}
 	all, err := s.SearchDeliveries(ctx, search)
 	if err != nil {
@@ -75,6 +54,38 @@ func (c *deliveriesListCmd) Run(ctx context.Context, a *app) error {
 			a.say("\nThere may be more: --before %s", all[len(all)-1].Key())
 		}
 	})
+}
+
+// searchIn is what the flags say, of the organization that the command is about.
+func (c *deliveriesListCmd) searchIn(ctx context.Context, a *app, s *store.Store) (store.DeliverySearch, error) {
+	search, err := c.search()
+	if err != nil {
+		return search, err
+	}
+	// Those of an installation's source that nobody connected belong to no
+	// organization: only the state finds them.
+	var sourceOf *uuid.UUID
+	if search.State != store.DeliveryUnrouted {
+		o, err := a.organization(ctx, s)
+		if err != nil {
+			return search, err
+		}
+		search.OrganizationID, sourceOf = o.ID, &o.ID
+	}
+	if c.Source != "" {
+		source, err := s.SourceByName(ctx, sourceOf, c.Source)
+		if errors.Is(err, store.ErrNotFound) {
+			source, err = s.SourceByName(ctx, nil, c.Source) // the installation's
+		}
+		if errors.Is(err, store.ErrNotFound) {
+			return search, usagef("there is no source %q: `debrief sources list` shows them", c.Source)
+		}
+		if err != nil {
+			return search, err
+		}
+		search.SourceID = source.ID
+	}
+	return search, nil
 }
 
 func (c *deliveriesListCmd) search() (store.DeliverySearch, error) {

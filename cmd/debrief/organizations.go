@@ -27,6 +27,7 @@ type organizationSettings struct {
 	Approver          []string       `help:"Who may approve beside admins, by e-mail address; repeat for several, --approver '' for whoever may answer (the default)." placeholder:"EMAIL"`
 	RemindAfter       *time.Duration `help:"When who was asked is reminded (default 24h); 0 for never. A day before the deadline comes one reminder more."`
 	OnExpiry          *string        `help:"What becomes of a question that nobody answered in time: reject (the default), escalate to admins and approvers once, or leave it open." enum:"reject,escalate,open"`
+	KeepPayloads      *time.Duration `help:"How long webhooks are kept byte for byte, to be replayed (default 2160h, which is 90 days); 0 for ever."`
 	TemporalDecisions *bool          `help:"Let people decide in the Temporal UI, which tells nobody who clicked." negatable:""`
 }
 
@@ -37,6 +38,9 @@ func (o organizationSettings) apply(s *store.Settings, domains []string, person 
 	}
 	if o.ApprovalTTL != nil {
 		s.ApprovalTTL = store.Duration(*o.ApprovalTTL)
+	}
+	if o.KeepPayloads != nil {
+		s.KeepPayloads = store.Duration(cmp.Or(*o.KeepPayloads, -1))
 	}
 	if o.TemporalDecisions != nil {
 		s.TemporalDecisions = *o.TemporalDecisions

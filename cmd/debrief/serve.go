@@ -40,8 +40,9 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	starter := workflows.Starter{Client: temporal}
 	relay := webhooks.NewRelay(webhooks.RelayOptions{
-		Store: s, Platforms: webhooks.Platforms(), Waker: workflows.Starter{Client: temporal}, Log: log,
+		Store: s, Platforms: webhooks.Platforms(), Waker: starter, CRM: starter, Log: log,
 	})
 	receiver := webhooks.NewReceiver(webhooks.ReceiverOptions{
 		Store: s, Platforms: webhooks.Platforms(), PublicURL: a.PublicURL, Log: log, Received: relay.Poke,

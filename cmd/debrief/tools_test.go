@@ -38,7 +38,7 @@ func TestExplain(t *testing.T) {
 	const (
 		header = "WHO | SAYS | ABOUT | WHY"
 		big    = `rule "big deals" | ask | nothing here | property == "amount" && new > 50000`
-		close  = `rule "closing" | ask | nothing here | closes_deal`
+		closes = `rule "closing" | ask | nothing here | closes_deal`
 		fills  = `rule "fills" | allow, loosens | nothing here | fills`
 		unsure = `rule "unsure" | ask | nothing here | object == "contact" && confidence < 0.8`
 	)
@@ -50,13 +50,13 @@ func TestExplain(t *testing.T) {
 		// closed, the amount was not empty, and it is no contact.
 		{"deal.update -p amount=40000 --old amount=30000", []string{
 			"Update Deal: allow, since Update Deal is allowed.", "amount: 30000 → 40000", header,
-			"→ | organization | allow | all of it | Update Deal is allowed", big, close, fills, unsure,
+			"→ | organization | allow | all of it | Update Deal is allowed", big, closes, fills, unsure,
 		}},
 		// The amount alone trips the rule; nothing is known of the name before.
 		{"deal.update -p amount=60000 -p dealname=Renewal --old amount=40000", []string{
 			`Update Deal: ask, since the rule "big deals" asks (amount).`, "amount: 40000 → 60000", "dealname: (not known) → Renewal", header,
 			"organization | allow | all of it | Update Deal is allowed",
-			`→ | rule "big deals" | ask | amount | property == "amount" && new > 50000`, close, fills, unsure,
+			`→ | rule "big deals" | ask | amount | property == "amount" && new > 50000`, closes, fills, unsure,
 		}},
 		// HubSpot's own closedwon is closed in every pipeline.
 		{"deal.update -p dealstage=closedwon", []string{
@@ -72,37 +72,37 @@ func TestExplain(t *testing.T) {
 		// What is loosened is let through where else it would be asked about.
 		{"contact.update -p phone=123 --old phone= --confidence 0.9", []string{
 			`Update Contact: allow, since the rule "fills" allows it (phone).`, "phone: (empty) → 123", header,
-			"organization | ask | all of it | Update Contact is set to ask", big, close, `→ | rule "fills" | allow, loosens | phone | fills`, unsure,
+			"organization | ask | all of it | Update Contact is set to ask", big, closes, `→ | rule "fills" | allow, loosens | phone | fills`, unsure,
 		}},
 		// One empty property lets no other one be replaced.
 		{"contact.update -p phone=123 -p city=Ulm --old phone= --old city=Kiel --confidence 0.9", []string{
 			"Update Contact: ask, since Update Contact is set to ask.", "city: Kiel → Ulm", "phone: (empty) → 123", header,
-			"→ | organization | ask | all of it | Update Contact is set to ask", big, close, `rule "fills" | allow, loosens | phone | fills`, unsure,
+			"→ | organization | ask | all of it | Update Contact is set to ask", big, closes, `rule "fills" | allow, loosens | phone | fills`, unsure,
 		}},
 		// The rule that makes stricter has the last word over the one that loosens.
 		{"contact.update -p phone=123 --old phone= --confidence 0.5", []string{
 			`Update Contact: ask, since the rule "unsure" asks (phone).`, "phone: (empty) → 123", header,
-			"organization | ask | all of it | Update Contact is set to ask", big, close, `rule "fills" | allow, loosens | phone | fills`,
+			"organization | ask | all of it | Update Contact is set to ask", big, closes, `rule "fills" | allow, loosens | phone | fills`,
 			`→ | rule "unsure" | ask | phone | object == "contact" && confidence < 0.8`,
 		}},
 		// Denied stays denied, whatever loosens.
 		{"ticket.update -p hs_ticket_priority=HIGH --old hs_ticket_priority=", []string{
 			"Update Ticket: deny, since Update Ticket is denied.", "hs_ticket_priority: (empty) → HIGH", header,
-			"→ | organization | deny | all of it | Update Ticket is denied", big, close,
+			"→ | organization | deny | all of it | Update Ticket is denied", big, closes,
 			`rule "fills" | allow, loosens | hs_ticket_priority | fills`, unsure,
 		}},
 		// The strictest of organization, team and host.
 		{"note.create -p hs_note_body=Hello --host mara@acme.example", []string{
 			"Create Note: deny, since Create Note is set to deny for this host.", "hs_note_body: Hello", header,
 			"organization | allow | all of it | Create Note is allowed", "team | ask | all of it | Create Note is set to ask for this team",
-			"→ | host | deny | all of it | Create Note is set to deny for this host", big, close, fills, unsure,
+			"→ | host | deny | all of it | Create Note is set to deny for this host", big, closes, fills, unsure,
 		}},
 		// An amount without a currency is a question even where no rule minds it; what
 		// can't be compared in the company's currency makes a rule ask, too.
 		{"deal.create -p amount=60000 --currency missing", []string{
 			"Create Deal: ask, since the amount has no currency.", "amount: 60000", header,
 			"organization | allow | all of it | Create Deal is allowed", "→ | currency | ask | amount | the amount has no currency",
-			`rule "big deals" | ask | amount | property == "amount" && new > 50000 – can't be evaluated: new is not known of this`, close, fills, unsure,
+			`rule "big deals" | ask | amount | property == "amount" && new > 50000 – can't be evaluated: new is not known of this`, closes, fills, unsure,
 		}},
 	} {
 		printed := run(append([]string{"tools", "explain"}, strings.Fields(test.args)...)...)

@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/worker"
 
 	"github.com/debriefhq/debrief/activities"
+	"github.com/debriefhq/debrief/internal/poll"
 	"github.com/debriefhq/debrief/notify"
 	"github.com/debriefhq/debrief/workflows"
 )
@@ -68,6 +69,16 @@ func (c *workerCmd) Run(ctx context.Context, a *app) error {
 	watching.Go(func() { outbox.Run(ctx) })
 	watching.Go(func() {
 		tokens.Watch(ctx, func(err error) { log.Warn().Err(err).Msg("reading HubSpot's journal failed") })
+	})
+	watching.Go(func() {
+		poll.Loop{Interval: time.Hour, Complain: func(err error) { log.Error().Err(err).Msg("old payloads could not be dropped; trying again") }}.
+			Run(ctx, nil, func(ctx context.Context) (bool, error) {
+				n, err := s.PruneAllPayloads(ctx, time.Now())
+				if n > 0 {
+					log.Info().Int("deliveries", n).Msg("dropped what was received longer ago than the settings keep")
+				}
+				return false, err
+			})
 	})
 	<-ctx.Done()
 	log.Info().Msg("worker is finishing")

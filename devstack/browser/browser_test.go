@@ -15,11 +15,13 @@ func TestAPersonConnectsHubSpot(t *testing.T) {
 	sc := newScene(t)
 	sc.open(sc.login())
 	sc.shows("You are about to connect a HubSpot account to Debrief")
+	sc.accessible()
 	sc.screenshot("connect")
 	sc.click("button", "Continue to HubSpot")
 
 	sc.consent("mara@brightwater.example")
 	sc.shows("HubSpot is connected")
+	sc.accessible()
 	require.Contains(t, sc.text(), fmt.Sprintf("Connected: HubSpot account %d", sc.HubID))
 	require.Len(t, sc.connections(), 1)
 }

@@ -223,8 +223,8 @@ func (c *chromium) page(ctx context.Context, t *testing.T) *page {
 	c.mu.Unlock()
 	p.call("Network.enable", nil, nil)
 	p.call("Page.enable", nil, nil)
-	p.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false}, nil)
-	p.call("Emulation.setEmulatedMedia", map[string]any{"features": []map[string]any{{"name": "prefers-color-scheme", "value": "light"}}}, nil)
+	p.size(width, height)
+	p.light("light")
 	t.Cleanup(func() {
 		if t.Failed() {
 			p.explain()
@@ -256,6 +256,24 @@ func (p *page) requested(params json.RawMessage) {
 func (p *page) call(method string, params map[string]any, result any) {
 	p.t.Helper()
 	require.NoError(p.t, p.c.call(p.ctx, p.session, method, params, result))
+}
+
+// size makes the window of a desk so large.
+func (p *page) size(width, height int) {
+	p.t.Helper()
+	p.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false}, nil)
+}
+
+// phone makes it a small one that is held in a hand.
+func (p *page) phone() {
+	p.t.Helper()
+	p.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": true}, nil)
+}
+
+// light is what the reader prefers: "light" or "dark".
+func (p *page) light(scheme string) {
+	p.t.Helper()
+	p.call("Emulation.setEmulatedMedia", map[string]any{"features": []map[string]any{{"name": "prefers-color-scheme", "value": scheme}}}, nil)
 }
 
 // open goes to an address and waits until its document is there.
@@ -390,12 +408,31 @@ func (p *page) screenshot(name string) {
 	if dir == "" {
 		return
 	}
-	p.capture(filepath.Join(dir, name+".png"))
+	p.capture(filepath.Join(dir, name+".png"), false)
 }
 
-func (p *page) capture(path string) {
+// picture saves the whole page, however long, likewise.
+func (p *page) picture(name string) {
+	p.t.Helper()
+	if dir := os.Getenv("DEBRIEF_SCREENSHOTS"); dir != "" {
+		p.capture(filepath.Join(dir, name+".png"), true)
+	}
+}
+
+func (p *page) capture(path string, whole bool) {
+	// Organizations under test have a number in their names.
+	_ = p.eval(`(() => { const e = document.querySelector(".who span"); if (e) e.textContent = e.textContent.replace(/, brightwater-[0-9a-f]+$/, ", Brightwater Analytics"); })()`, nil)
 	var shot struct{ Data string }
-	p.call("Page.captureScreenshot", map[string]any{"format": "png", "optimizeForSpeed": false}, &shot)
+	options := map[string]any{"format": "png", "optimizeForSpeed": false}
+	if whole {
+		var size struct {
+			CSSContentSize struct{ Width, Height float64 }
+		}
+		p.call("Page.getLayoutMetrics", nil, &size)
+		options["captureBeyondViewport"] = true
+		options["clip"] = map[string]any{"x": 0, "y": 0, "width": size.CSSContentSize.Width, "height": size.CSSContentSize.Height, "scale": 1}
+	}
+	p.call("Page.captureScreenshot", options, &shot)
 	png, err := base64.StdEncoding.DecodeString(shot.Data)
 	require.NoError(p.t, err)
 	require.NoError(p.t, os.MkdirAll(filepath.Dir(path), 0o750))

@@ -1,7 +1,6 @@
 package browser
 
 import (
-	"encoding/json"
 	"fmt"
 	"testing"
 
@@ -31,6 +30,7 @@ func TestAnAdminLeadsAConnectionThroughItsLife(t *testing.T) {
 	admin.click("button", "Continue to HubSpot")
 	sc.consentOn(admin, "mara@brightwater.example", "Cancel")
 	admin.shows("HubSpot was not connected")
+	admin.accessible()
 	require.Contains(t, admin.text(), "Nothing was changed")
 	require.Empty(t, sc.connections())
 
@@ -85,6 +85,7 @@ func TestAnAdminLeadsAConnectionThroughItsLife(t *testing.T) {
 	admin.typeInto("#name", "mane")
 	admin.click("button", "Disconnect and uninstall")
 	admin.shows("Nothing was done")
+	admin.accessible()
 	admin.typeInto("#name", "main")
 	admin.click("button", "Disconnect and uninstall")
 	admin.shows("The app is removed from the HubSpot account")
@@ -113,9 +114,11 @@ func TestNobodysGrantIsReplacedWithoutAWord(t *testing.T) {
 		require.Contains(t, admin.text(), "another HubSpot user")
 	}
 	again()
+	admin.accessible()
 	admin.screenshot("exists")
 	admin.click("button", "Keep what is there")
 	admin.shows("stays as it is")
+	admin.accessible()
 	require.Equal(t, first.TokenVersion, sc.connections()[0].TokenVersion)
 
 	again()
@@ -156,8 +159,10 @@ func TestAMemberSeesStatesAndNoMore(t *testing.T) {
 	admin.typeInto("#name", "emea")
 	admin.click("button", "Make a link for somebody else")
 	admin.shows("It is shown once")
+	admin.accessible()
 	admin.open(connections)
 	admin.shows("1 connecting")
+	admin.accessible()
 	admin.screenshot("connections")
 
 	member.open(connections)
@@ -175,7 +180,7 @@ func TestAMemberSeesStatesAndNoMore(t *testing.T) {
 	}
 
 	// On a small screen the table becomes a list, and nothing sticks out.
-	admin.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": true}, nil)
+	admin.phone()
 	admin.until("no sideways scrolling", "document.documentElement.scrollWidth <= 360")
 	admin.screenshot("connections-small")
 }
@@ -185,15 +190,7 @@ func TestAMemberSeesStatesAndNoMore(t *testing.T) {
 func (sc *scene) person(name, email, role string) *page {
 	sc.t.Helper()
 	sc.run("people", "add", email, "--role", role, "--name", name)
-	out, err := sc.Run(sc.ctx, "sign-in", "--person", email, "--json")
-	require.NoError(sc.t, err)
-	var link struct{ URL string }
-	require.NoError(sc.t, json.Unmarshal(out, &link))
-	p := window.page(sc.ctx, sc.t)
-	p.open(link.URL)
-	p.click("button", "Sign in")
-	p.until("a page for somebody signed in", `document.querySelector("form[action='/sign-out']")`)
-	return p
+	return sc.in(email)
 }
 
 // sql changes what no page and no command can, of the scene's organization ($1).
@@ -208,8 +205,13 @@ func (sc *scene) sql(statement string) {
 // count reads what none of them shows.
 func (sc *scene) count(query string) (n int) {
 	sc.t.Helper()
-	sc.inDatabase(func(conn *pgx.Conn) error { return conn.QueryRow(sc.ctx, query, sc.Organization).Scan(&n) })
+	sc.read(query, &n)
 	return n
+}
+
+func (sc *scene) read(query string, into any) {
+	sc.t.Helper()
+	sc.inDatabase(func(conn *pgx.Conn) error { return conn.QueryRow(sc.ctx, query, sc.Organization).Scan(into) })
 }
 
 func (sc *scene) inDatabase(do func(*pgx.Conn) error) {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -147,13 +148,17 @@ func (sc *scene) asked(n int, tool string) store.Approval {
 		require.NoError(sc.t, err)
 		return len(pending) == n
 	})
-	for _, p := range pending {
-		if p.Action.Tool.String() == tool {
-			return p
-		}
-	}
-	require.Failf(sc.t, "no such question", "nothing asks about %s", tool)
-	return store.Approval{}
+	about := sc.pending(tool)
+	require.NotEmpty(sc.t, about, "nothing asks about %s", tool)
+	return about[0]
+}
+
+// pending are the questions about a tool.
+func (sc *scene) pending(tool string) []store.Approval {
+	sc.t.Helper()
+	pending, err := sc.Approvals(sc.ctx, "pending")
+	require.NoError(sc.t, err)
+	return slices.DeleteFunc(pending, func(p store.Approval) bool { return p.Action.Tool.String() != tool })
 }
 
 // workflow waits for the organization's follow-up and returns its page in the
@@ -200,26 +205,33 @@ func (sc *scene) holds(objectType, property, value string) []hubspottest.Record 
 // whom HubSpot doesn't know. quince is a word that is said nowhere else.
 func (sc *scene) post() {
 	sc.t.Helper()
+	sc.send(sc.meeting())
+}
+
+func (sc *scene) meeting() map[string]any {
 	start := time.Now().Add(-2 * time.Hour).UTC().Truncate(time.Minute)
-	body, err := json.Marshal(map[string]any{
-		"type": "meeting.notes_ready", "timestamp": start.Add(time.Hour).Format(time.RFC3339),
-		"data": map[string]any{
-			"keys":  map[string]any{"instance_id": "browser-" + sc.Organization},
-			"title": "Cold storage for the quince harvest", "actual_start": start.Format(time.RFC3339), "actual_end": start.Add(30 * time.Minute).Format(time.RFC3339),
-			"organizer": map[string]any{"name": "Mara Lindqvist", "email": "mara@brightwater.example"},
-			"attendees": []map[string]any{
-				{"name": "Mara Lindqvist", "email": "mara@brightwater.example", "role": "host", "attended": true},
-				{"name": "Ines Castell", "email": "ines@harrowmills.example", "role": "invitee", "attended": true},
-				{"name": "Priya Nair", "email": "priya@tidewell.example", "role": "guest", "attended": true, "job_title": "Rollout Lead"},
-			},
-			"summary": map[string]any{"format": "markdown", "text": "Harrow Mills wants cold storage before the quince harvest."},
-			"proposed_actions": []map[string]any{{
-				"tool": "deal.create", "ref": "storage", "properties": map[string]any{"dealname": "Harrow Mills: quince storage", "amount": "48000"},
-				"associate_with": []map[string]any{{"domain": "harrowmills.example"}, {"email": "ines@harrowmills.example"}},
-				"evidence":       []map[string]any{{"quote": "Storage would be forty-eight thousand", "speaker": "Ines Castell"}},
-			}},
+	return map[string]any{
+		"keys":  map[string]any{"instance_id": "browser-" + sc.Organization},
+		"title": "Cold storage for the quince harvest", "actual_start": start.Format(time.RFC3339), "actual_end": start.Add(30 * time.Minute).Format(time.RFC3339),
+		"organizer": map[string]any{"name": "Mara Lindqvist", "email": "mara@brightwater.example"},
+		"attendees": []map[string]any{
+			{"name": "Mara Lindqvist", "email": "mara@brightwater.example", "role": "host", "attended": true},
+			{"name": "Ines Castell", "email": "ines@harrowmills.example", "role": "invitee", "attended": true},
+			{"name": "Priya Nair", "email": "priya@tidewell.example", "role": "guest", "attended": true, "job_title": "Rollout Lead"},
 		},
-	})
+		"summary": map[string]any{"format": "markdown", "text": "Harrow Mills wants cold storage before the quince harvest."},
+		"proposed_actions": []map[string]any{{
+			"tool": "deal.create", "ref": "storage", "properties": map[string]any{"dealname": "Harrow Mills: quince storage", "amount": "48000"},
+			"associate_with": []map[string]any{{"domain": "harrowmills.example"}, {"email": "ines@harrowmills.example"}},
+			"evidence":       []map[string]any{{"quote": "Storage would be forty-eight thousand", "speaker": "Ines Castell"}},
+		}},
+	}
+}
+
+// send sends the notes of a meeting with these details.
+func (sc *scene) send(data map[string]any) {
+	sc.t.Helper()
+	body, err := json.Marshal(map[string]any{"type": "meeting.notes_ready", "timestamp": time.Now().UTC().Format(time.RFC3339), "data": data})
 	require.NoError(sc.t, err)
 	status, err := sc.Post(sc.ctx, uuid.NewString(), body)
 	require.NoError(sc.t, err)

@@ -83,6 +83,7 @@ func logIn(p *page, at, as string) {
 	p.t.Helper()
 	p.open(stack.PublicURL() + "/people")
 	p.shows("Your e-mail address at work")
+	p.accessible()
 	p.typeInto("#email", at)
 	p.click("button", "Continue")
 	p.shows("Log in to the identity provider")
@@ -116,6 +117,7 @@ func TestPeopleSignInAtTheirIdentityProvider(t *testing.T) {
 	// Somebody of another organization is nobody here.
 	logIn(eve, "eve@"+quarry+".example", "eve@"+pottery+".example")
 	eve.shows("You were not signed in")
+	eve.accessible()
 	require.Contains(t, eve.text(), "not in a domain of this organization")
 	eve.open(stack.PublicURL() + "/people")
 	eve.shows("Your e-mail address at work")
@@ -138,6 +140,7 @@ func TestPeopleSignInAtTheirIdentityProvider(t *testing.T) {
 	ada.open(stack.PublicURL() + "/people")
 	ada.click("a", "mara")
 	ada.shows("Known as")
+	ada.accessible()
 	ada.screenshot("person")
 	ada.click("button", "Deactivate")
 	ada.shows("signed out everywhere")

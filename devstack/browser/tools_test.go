@@ -47,7 +47,9 @@ func TestAnAdminSetsPermissions(t *testing.T) {
 	admin.click("button", "What would change?")
 	admin.shows("What this would change")
 	require.Contains(t, admin.text(), "Create Contact: ask → deny")
+	admin.size(width, 1250)
 	admin.screenshot("permissions")
+	admin.size(width, height)
 	admin.click("#preview button", "Save")
 	admin.shows("The permissions are saved.")
 	require.Equal(t, "deny", permission("contact.create"))
@@ -67,8 +69,29 @@ func TestAnAdminSetsPermissions(t *testing.T) {
 	admin.shows("The rule holds from now on.")
 	require.Contains(t, admin.text(), "big deals")
 
+	// What was approved often enough is suggested, and never switched by itself.
+	suggested := func(tool string) {
+		t.Helper()
+		sc.eventually("the question about "+tool, func() bool { return len(sc.pending(tool)) == 1 })
+		sc.run("approvals", "approve", sc.pending(tool)[0].ID.String())
+		sc.sql(`insert into approvals select (jsonb_populate_record(p, jsonb_build_object('id', gen_random_uuid(), 'decided_by_person_id', (select id from people where organization_id = p.organization_id limit 1)))).*
+			from approvals p, generate_series(1, 30) where p.organization_id = (select id from organizations where name = $1) and p.state = 'approved' and p.decided_by_person_id is null`)
+		admin.open(tools)
+	}
+	suggested("company.create")
+	admin.shows("Create Company was approved 30 times in a row without a change")
+	admin.accessible()
+	admin.click(`form[action="/tools/dismiss"] button`, "")
+	admin.until("no suggestion", `!document.querySelector('form[action="/tools/dismiss"]')`)
+	require.Equal(t, "ask", permission("company.create"))
+	suggested("deal.create")
+	admin.shows("Create Deal was approved")
+	admin.click(`button[name="deal.create"][value="allow"]`, "")
+	admin.until("no suggestion", `!document.querySelector('form[action="/tools/dismiss"]')`)
+	require.Equal(t, "allow", permission("deal.create"))
+
 	// On a small screen nothing sticks out.
-	admin.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": true}, nil)
+	admin.phone()
 	admin.until("no sideways scrolling", "document.documentElement.scrollWidth <= 360")
 	admin.screenshot("permissions-small")
 }

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -25,6 +26,8 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/debriefhq/debrief/devstack"
+	"github.com/debriefhq/debrief/hubspot"
+	"github.com/debriefhq/debrief/planner"
 	"github.com/debriefhq/debrief/policy"
 	"github.com/debriefhq/debrief/store"
 	"github.com/debriefhq/debrief/vault"
@@ -37,7 +40,7 @@ var (
 	followUps  = flag.Int("follow-ups", 200, "how many wait for answers")
 	decisions  = flag.Int("decisions", 60, "how many are decided in each way")
 	concurrent = flag.Int("concurrent", 8, "how many are decided side by side, in the ways that do so")
-	within     = flag.Duration("within", 3*time.Second, "how long the 99th percentile may take")
+	within     = flag.Duration("within", 10*time.Second, "how long the 99th percentile may take")
 )
 
 // organizations share the follow-ups, each with a HubSpot account of its own: the
@@ -125,6 +128,11 @@ func (w *world) organization(name string, hub int64) *organization {
 	connections, err := w.store.Connections(w.ctx, made.ID)
 	require.NoError(w.t, err)
 	require.Len(w.t, connections, 1)
+	for _, preset := range policy.Presets() {
+		if preset.Name == "hands-off" { // with its rules
+			require.NoError(w.t, w.store.UsePreset(w.ctx, made.ID, preset, store.Operator))
+		}
+	}
 	tool := policy.Tool{Object: "note", Operation: policy.Create}
 	require.NoError(w.t, w.store.SetPermission(w.ctx, made.ID, tool, policy.Ask, store.Operator))
 
@@ -197,6 +205,7 @@ func (w *world) followUp(o *organization) (waiting, error) {
 	}
 	err := w.store.SavePlan(w.ctx, store.Plan{
 		OrganizationID: o.id, MeetingID: one.meeting, MeetingVersion: 1, ConnectionID: o.connection,
+		Resolution: resolution(),
 		Drafts: []store.Draft{{
 			Key: "note.create:summary", Tool: policy.Tool{Object: "note", Operation: policy.Create},
 			Content: store.ActionContent{Label: "Summary", Properties: map[string]string{"hs_timestamp": "2026-11-20T10:00:00Z", "hs_note_body": "They want it."}},
@@ -211,6 +220,26 @@ func (w *world) followUp(o *organization) (waiting, error) {
 		return one, err
 	}
 	return one, w.store.Wake(w.ctx, o.id, one.meeting, "test")
+}
+
+// resolution is what HubSpot knew of a meeting of some people: every decision is
+// checked by it.
+func resolution() planner.Resolution {
+	r := planner.Resolution{Properties: map[string][]hubspot.Property{}}
+	for i := range 8 {
+		record := planner.Record{ID: strconv.Itoa(1000 + i), Properties: map[string]string{}}
+		for j := range 25 {
+			record.Properties[fmt.Sprintf("property_%d", j)] = strings.Repeat("value ", 5)
+		}
+		r.Contacts, r.Deals = append(r.Contacts, record), append(r.Deals, record)
+	}
+	for _, object := range []string{"contact", "deal", "note", "meeting", "task"} {
+		for i := range 12 {
+			p := hubspot.Property{Name: fmt.Sprintf("property_%d", i), Label: "A property", Type: "string", FieldType: "text"}
+			r.Properties[object] = append(r.Properties[object], p)
+		}
+	}
+	return r
 }
 
 // open counts the workflows that wait for an answer, as Temporal knows them.

@@ -154,7 +154,7 @@ func newEntrances(t *testing.T, w *world, slack *slacktest.Server) *entrances {
 			_, _ = sc.Run(ctx, "approvals", "approve", p.ID.String())
 		}},
 		{"temporal ui, update", func(ctx context.Context, p store.Approval, _ map[string]any) {
-			ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+			ctx, cancel := context.WithTimeout(ctx, 3*time.Second) // the worker may be away
 			defer cancel()
 			handle, err := e.temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
 				WorkflowID: workflows.FollowUpID(p.Action.Origin.ID), UpdateName: workflows.UpdateDecide, Args: []any{decision(p)},
@@ -220,6 +220,12 @@ func (e *entrances) try(r *rand.Rand, n int, used map[string]int) {
 		require.NoError(e.t, e.world.store.SetPermission(e.ctx, e.org, denied, policy.Deny, store.Operator))
 		at = e.databaseNow()
 	}
+	// With the worker away, what was approved before the denial is still to be
+	// written after it.
+	away := r.IntN(2) == 0
+	if away {
+		require.NoError(e.t, e.world.Worker().Kill())
+	}
 	r.Shuffle(len(steps), func(i, j int) { steps[i], steps[j] = steps[j], steps[i] })
 	middle := r.IntN(len(steps) + 1)
 	for len(steps) > 0 {
@@ -242,6 +248,9 @@ func (e *entrances) try(r *rand.Rand, n int, used map[string]int) {
 			deny()
 		}
 		deniedAt = at
+	}
+	if away {
+		require.NoError(e.t, e.world.StartWorker(e.ctx))
 	}
 	e.settled()
 	e.noCallAfter(denied, deniedAt)

@@ -473,16 +473,36 @@ func TestAMeetingThatHubSpotHasIsCompleted(t *testing.T) {
 	require.Equal(t, map[string]int{"meetings update": 1, "notes create": 1, "tasks create": 1}, counted(sc.writes()))
 }
 
-// A meeting among the organization's own people is nobody's business in the CRM.
-func TestAnInternalMeetingIsClosedUnplanned(t *testing.T) {
-	t.Parallel()
-	sc := shared.scene(t)
+// internal is a meeting among the organization's own people.
+func internal() map[string]any {
 	event := known("internal")
 	event["data"].(map[string]any)["attendees"] = []map[string]any{
 		{"name": "Mara Lindqvist", "email": "mara@brightwater.example", "role": "host", "attended": true},
 		{"name": "Tomás Okafor", "email": "tomas@brightwater.example", "attended": true},
 	}
-	sc.post("msg-1", event)
+	return event
+}
+
+// A meeting among the organization's own people is nobody's business: nothing of
+// it is kept.
+func TestAnInternalMeetingIsExcluded(t *testing.T) {
+	t.Parallel()
+	sc := shared.scene(t)
+	sc.post("msg-1", internal())
+	sc.eventually("the delivery to be excluded", func() bool { return len(sc.deliveries("excluded")) == 1 })
+	require.Empty(t, sc.followUp().Actions)
+	require.Empty(t, sc.objectCalls(), "HubSpot is not even asked")
+}
+
+// Where an organization keeps such meetings, they are none of the CRM's business.
+func TestAnInternalMeetingIsClosedUnplanned(t *testing.T) {
+	t.Parallel()
+	sc := shared.scene(t)
+	o, err := sc.world.store.Organization(sc.ctx, sc.org)
+	require.NoError(t, err)
+	o.Settings.Exclusions.KeepInternal = true
+	require.NoError(t, sc.world.store.UpdateSettings(sc.ctx, sc.org, o.Domains, o.Settings, store.Operator))
+	sc.post("msg-1", internal())
 	f := sc.closed(1)
 	require.Empty(t, f.Actions)
 	require.Empty(t, sc.objectCalls(), "HubSpot is not even asked")

@@ -178,7 +178,7 @@ func builtinProperty(typeName, spec string) *property {
 	kind, readOnly := strings.CutSuffix(parts[1], "!")
 	kind, several := strings.CutSuffix(kind, "*")
 	p := &property{
-		Name: parts[0], Label: strings.ReplaceAll(strings.TrimPrefix(parts[0], "hs_"), "_", " "), Type: kind, FieldType: "text",
+		Name: parts[0], Label: labelOf(typeName, parts[0]), Type: kind, FieldType: "text",
 		GroupName: strings.TrimSuffix(typeName, "s") + "information", HubSpotDefined: true, ReadOnly: readOnly,
 		CreatedAt: builtinSince, UpdatedAt: builtinSince, DisplayOrder: -1, Options: []option{},
 	}
@@ -202,10 +202,39 @@ func builtinProperty(typeName, spec string) *property {
 	}
 	if len(parts) == 3 {
 		for i, value := range strings.Split(parts[2], ",") {
-			p.Options = append(p.Options, option{Label: strings.ReplaceAll(strings.ToLower(value), "_", " "), Value: value, DisplayOrder: i})
+			p.Options = append(p.Options, option{Label: sentenceCase(value), Value: value, DisplayOrder: i})
 		}
 	}
 	return p
+}
+
+// labels are what a portal in English calls its properties where that is not
+// their internal name with spaces.
+var labels = map[string]string{
+	"companies/name": "Company name", "companies/domain": "Company domain name", "companies/numberofemployees": "Number of employees", "companies/annualrevenue": "Annual revenue",
+	"companies/hubspot_owner_id": "Company owner", "contacts/hubspot_owner_id": "Contact owner", "deals/hubspot_owner_id": "Deal owner", "tickets/hubspot_owner_id": "Ticket owner",
+	"tasks/hubspot_owner_id": "Assigned to", "hubspot_owner_id": "Activity assigned to", "tasks/hs_timestamp": "Due date", "hs_timestamp": "Activity date",
+	"firstname": "First name", "lastname": "Last name", "jobtitle": "Job title", "mobilephone": "Mobile phone number", "phone": "Phone number", "state": "State/Region", "zip": "Postal code",
+	"createdate": "Create date", "lastmodifieddate": "Last modified date", "hs_lastmodifieddate": "Last modified date", "lifecyclestage": "Lifecycle stage",
+	"dealname": "Deal name", "dealstage": "Deal stage", "dealtype": "Deal type", "closedate": "Close date", "deal_currency_code": "Currency",
+	"subject": "Ticket name", "content": "Ticket description", "hs_pipeline": "Pipeline", "hs_pipeline_stage": "Ticket status", "hs_ticket_category": "Category", "hs_ticket_priority": "Priority",
+	"hs_task_subject": "Task title", "hs_task_body": "Task notes", "hs_note_body": "Note body", "hs_meeting_title": "Meeting name", "hs_meeting_body": "Meeting description",
+	"hs_i_cal_uid": "iCalUID", "hs_meeting_external_url": "External URL",
+}
+
+func labelOf(typeName, property string) string {
+	for _, name := range []string{typeName + "/" + property, property} {
+		if label, ok := labels[name]; ok {
+			return label
+		}
+	}
+	return sentenceCase(strings.TrimPrefix(property, "hs_"))
+}
+
+// sentenceCase makes words of an internal name: "BUDGET_HOLDER" is "Budget holder".
+func sentenceCase(name string) string {
+	words := strings.ReplaceAll(strings.ToLower(name), "_", " ")
+	return strings.ToUpper(words[:1]) + words[1:]
 }
 
 func builtinPipelines(at time.Time) map[string][]*pipeline {

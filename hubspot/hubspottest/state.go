@@ -52,7 +52,7 @@ type Portal struct {
 	Currencies []string `json:"additionalCurrencies,omitempty"`
 	// ExchangeRates are what one unit of those is worth in Currency.
 	ExchangeRates map[string]float64 `json:"exchangeRates,omitempty"`
-	TimeZone   string   `json:"timeZone"` // default: UTC
+	TimeZone      string             `json:"timeZone"` // default: UTC
 	// Type is the account type. Default: STANDARD.
 	Type string `json:"type"`
 	// UnavailableScopes are those that the account's plan lacks: a required

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -166,9 +167,7 @@ func SendRaw(to, body string, header http.Header) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	for name, values := range header {
-		r.Header[name] = values
-	}
+	maps.Copy(r.Header, header)
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	begun := time.Now()
 	client := &http.Client{Timeout: 10 * time.Second}

@@ -64,15 +64,32 @@
       const fresh = next.querySelector("#" + CSS.escape(old.id));
       if (fresh && begun(old)) fresh.replaceWith(old);
     }
+    // The same line may ask about other values now: what was meant for those before
+    // does not answer it, be it a click or a key on a button that had the focus.
+    const renewed = new Set();
+    for (const old of lines()) {
+      const fresh = next.querySelector("#" + CSS.escape(old.id));
+      if (!fresh || fresh.dataset.version === old.dataset.version) continue;
+      fresh.dataset.renewed = Date.now();
+      renewed.add(old.id);
+    }
     content().replaceChildren(...next.childNodes);
     hints();
+    announce();
     if (!at || at === document.body || document.activeElement === at) return;
-    const back = at.isConnected ? at : key && around ? (byID(around.id) || document).querySelector(`[data-key="${key}"]`) || byID(around.id) : around && byID(around.id);
+    const back = at.isConnected ? at : key && around && !renewed.has(around.id) ? (byID(around.id) || document).querySelector(`[data-key="${key}"]`) || byID(around.id) : around && byID(around.id);
     if (!back) return;
     back.focus({preventScroll: true});
     if (selection && selection[0] !== null && back === at) {
       try { back.setSelectionRange(...selection); } catch { /* not of this kind of input */ }
     }
+  }
+
+  // Who does not see that the page changed is told, between what else is read out:
+  // how much waits, or that something is other than it was.
+  function announce() {
+    const news = byID("news"), count = content().querySelector("[data-count]");
+    if (news) news.textContent = count ? count.textContent : news.textContent === news.dataset.news ? news.dataset.news + "\u00a0" : news.dataset.news;
   }
 
   function start() {
@@ -155,9 +172,10 @@
   // One click is one decision, and the next line is where the reader goes on.
   document.addEventListener("submit", e => {
     if (e.target.method !== "post") return;
-    if (e.target.dataset.sent) { e.preventDefault(); return; }
+    const line = e.target.closest(".line");
+    if (e.target.dataset.sent || line && Date.now() - line.dataset.renewed < 1000) { e.preventDefault(); return; }
     e.target.dataset.sent = "yes";
-    const all = lines(), at = all.indexOf(e.target.closest(".line"));
+    const all = lines(), at = all.indexOf(line);
     if (at >= 0) sessionStorage.setItem("debrief-next", (all[at + 1] || all[at - 1] || {}).id || "");
   });
   addEventListener("pageshow", e => {

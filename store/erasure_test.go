@@ -1,0 +1,240 @@
+package store_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/debriefhq/debrief/hubspot"
+	"github.com/debriefhq/debrief/meeting"
+	"github.com/debriefhq/debrief/policy"
+	"github.com/debriefhq/debrief/store"
+)
+
+const jane = "jane.roe@northwind.example"
+
+// metEvent tells the notes of a meeting of Ada, who is ours, with others.
+func metEvent(id string, start time.Time, others ...meeting.Attendee) meeting.Event {
+	return meeting.Event{
+		Type: meeting.NotesReady, DedupeKey: id, OccurredAt: start.Add(time.Hour), Provider: "zoom",
+		Details: meeting.Details{
+			Keys: meeting.Keys{InstanceID: id}, Title: "Renewal with Jane Roe", ActualStart: start, ActualEnd: start.Add(time.Hour),
+			Organizer:   meeting.Person{Name: "Ada Byron", Email: "ada@acme.example"},
+			Attendees:   append([]meeting.Attendee{{Person: meeting.Person{Name: "Ada Byron", Email: "ada@acme.example"}, Role: "host"}}, others...),
+			Summary:     meeting.Text{Text: "Jane wants 40 seats. Write to JANE.ROE@northwind.example; Sam agrees."},
+			ActionItems: []meeting.ActionItem{{Text: "Send Jane Roe the offer", AssigneeName: "Jane Roe", AssigneeEmail: jane}},
+			Transcript: meeting.Transcript{Status: "ready", Segments: []meeting.Segment{
+				{Speaker: "Jane Roe", Email: jane, Text: "my phone is private"}, {Speaker: "Sam Poe", Text: "I agree with Jane"},
+			}},
+		},
+	}
+}
+
+func attendee(name, email string) meeting.Attendee {
+	return meeting.Attendee{Person: meeting.Person{Name: name, Email: email}, Role: "participant"}
+}
+
+// erasureBench is an organization that met Jane alone, Jane with Sam, and Sam alone.
+type erasureBench struct {
+	*intake
+	alone, both, without uuid.UUID
+	connection           uuid.UUID
+	contact              policy.Tool
+}
+
+func newErasureBench(t *testing.T) *erasureBench {
+	t.Helper()
+	ctx := context.Background()
+	in := newIntake(t)
+	require.NoError(t, in.ApplyPreset(ctx, in.organization.ID, policy.Permissions{createContact: policy.Ask, updateDeal: policy.Ask}, store.Operator))
+	in.ExecForTest(t, `update organizations set domains = '{acme.example}' where id = $1`, in.organization.ID)
+	b := &erasureBench{intake: in, contact: policy.Tool{Object: "contact", Operation: policy.Update}, connection: in.NewConnectionForTest(t, in.organization.ID, "connected")}
+	met := func(id string, day int, others ...meeting.Attendee) uuid.UUID {
+		u := in.deliver(t, metEvent(id, tenOClock.AddDate(0, 0, day), others...))
+		require.Len(t, u.MeetingIDs, 1)
+		return u.MeetingIDs[0]
+	}
+	sam := attendee("Sam Poe", "sam@northwind.example")
+	b.alone = met("alone", 0, attendee("Jane Roe", jane))
+	b.both = met("both", 1, attendee("Jane Roe", strings.ToUpper(jane)), sam)
+	quiet := metEvent("without", tenOClock.AddDate(0, 0, 2), sam)
+	quiet.Title, quiet.Summary, quiet.ActionItems, quiet.Transcript = "Renewal", meeting.Text{Text: "Sam agrees."}, nil, meeting.Transcript{}
+	b.without = in.deliver(t, quiet).MeetingIDs[0]
+	return b
+}
+
+// plan plans the first round of a meeting: something about Jane, something not.
+func (b *erasureBench) plan(t *testing.T, id uuid.UUID) {
+	t.Helper()
+	m, err := b.MeetingByID(context.Background(), b.organization.ID, id)
+	require.NoError(t, err)
+	about := draft(createContact, "contact:1", map[string]string{"email": jane})
+	other := draft(updateDeal, "deal:1", map[string]string{"amount": "42000"})
+	other.TargetID = "9"
+	require.NoError(t, b.SavePlan(context.Background(), store.Plan{
+		OrganizationID: b.organization.ID, MeetingID: id, MeetingVersion: m.Version, ConnectionID: b.connection, Drafts: []store.Draft{about, other},
+		Resolution: map[string]any{"contacts": []map[string]any{{"id": "501", "properties": map[string]string{"email": jane}}}},
+	}))
+}
+
+func (b *erasureBench) forgetJane(t *testing.T) (store.Erasure, error) {
+	t.Helper()
+	return b.EraseContact(context.Background(), store.ErasureRequest{OrganizationID: b.organization.ID, HubID: 1001, ContactID: "501"}, store.Actor{Name: "debrief"})
+}
+
+func TestAPersonIsErasedEverywhere(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	b := newErasureBench(t)
+	b.plan(t, b.both) // from its resolution the address is learned
+	source := hubspotSource(t, b.Store)
+	forget := hubspot.WebhookEvent{HubID: 1001, AppID: 9, OccurredAt: time.Now(), Type: "contact.privacyDeletion", Kind: hubspot.EventPrivacyDeletion, ObjectTypeID: "0-1", ObjectID: "501"}
+	email := hubspot.WebhookEvent{HubID: 1001, AppID: 9, OccurredAt: time.Now(), Type: "contact.propertyChange", Kind: hubspot.EventPropertyChange, ObjectTypeID: "0-1", ObjectID: "501", PropertyName: "email", PropertyValue: jane}
+	crmDelivery(t, b.Store, source, forget, email)
+	record := store.CRMRecord{OrganizationID: b.organization.ID, HubID: 1001, Object: "contact", ID: "501"}
+	followed, err := b.FollowCRMRecord(ctx, record)
+	require.NoError(t, err)
+	require.True(t, followed.Erase, "it is still to be done")
+	untouched := b.meeting(t, b.without)
+
+	report, err := b.forgetJane(t)
+	require.NoError(t, err)
+	require.Equal(t, 1, report.Addresses)
+	require.Equal(t, 1, report.MeetingsErased)
+	require.Equal(t, 1, report.MeetingsRedacted)
+	require.NotZero(t, report.Searched)
+	require.Empty(t, report.Left)
+	require.NotNil(t, report.DoneAt)
+
+	require.NotNil(t, b.meeting(t, b.alone).ErasedAt, "with that person alone: the key is deleted")
+	require.Equal(t, untouched, b.meeting(t, b.without))
+
+	both := b.meeting(t, b.both)
+	require.Nil(t, both.ErasedAt)
+	require.Len(t, both.Content.Attendees, 2)
+	require.Equal(t, "Renewal with [erased]", both.Content.Title)
+	require.Equal(t, "[erased] wants 40 seats. Write to [erased]; Sam agrees.", both.Content.Summary.Text)
+	require.Equal(t, []meeting.Segment{{Speaker: "[erased]", Text: "[erased]"}, {Speaker: "Sam Poe", Text: "I agree with [erased]"}}, both.Content.Transcript.Segments)
+	for _, item := range both.Content.ActionItems {
+		require.NotContains(t, item.Text+item.AssigneeName+item.AssigneeEmail, "Roe")
+	}
+	deliveries, err := b.Deliveries(ctx, store.DeliveryFilter{MeetingID: b.both})
+	require.NoError(t, err)
+	require.False(t, deliveries[0].HasBody)
+
+	// What was planned about her is gone; the rest is planned anew.
+	actions, err := b.ActionsOf(ctx, b.organization.ID, b.both)
+	require.NoError(t, err)
+	require.Equal(t, store.ActionWithdrawn, actions[0].State)
+	require.Empty(t, actions[0].Content.Properties)
+	require.Equal(t, store.ActionAsking, actions[1].State)
+	require.Equal(t, "42000", actions[1].Content.Properties["amount"])
+	b.ExecForTest(t, `update meetings set updated_at = now() - interval '1 hour' where id = $1`, b.both)
+	look, err := b.LookAt(ctx, b.organization.ID, b.both)
+	require.NoError(t, err)
+	require.Equal(t, store.NextPlan, look.Next)
+
+	// The event is settled, what HubSpot told of her before has no value any more.
+	events, err := b.CRMEvents(ctx, b.organization.ID, 10)
+	require.NoError(t, err)
+	for _, e := range events {
+		require.Equal(t, store.CRMEventDone, e.State)
+	}
+	require.Zero(t, b.CountForTest(t, `select count(*) from crm_events where sealed_value is not null`))
+	require.Zero(t, b.CountForTest(t, `select count(*) from erasures where sealed_addresses is not null`))
+	listed, err := b.Erasures(ctx, b.organization.ID, 10)
+	require.NoError(t, err)
+	require.Len(t, listed, 1)
+	require.Equal(t, report.Searched, listed[0].Searched)
+	require.NotContains(t, b.dump(t), "northwind.example\"")
+
+	// The platform sends the notes once more: she does not come back.
+	b.deliver(t, metEvent("both", tenOClock.AddDate(0, 0, 1), attendee("Jane Roe", strings.ToUpper(jane)), attendee("Sam Poe", "sam@northwind.example")))
+	require.Equal(t, both.Content, b.meeting(t, b.both).Content)
+}
+
+func (b *erasureBench) meeting(t *testing.T, id uuid.UUID) store.Meeting {
+	t.Helper()
+	m, err := b.MeetingByID(context.Background(), b.organization.ID, id)
+	require.NoError(t, err)
+	return m
+}
+
+// Nothing new was said: a follow-up that was closed does not begin again, and
+// writes nothing.
+func TestErasingOpensNoRoundOfAClosedFollowUp(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	b := newErasureBench(t)
+	b.plan(t, b.both)
+	b.ExecForTest(t, `update actions set state = 'written' where origin_id = $1`, b.both)
+	b.ExecForTest(t, `update approvals set state = 'approved', decided_at = now()`)
+	closed, err := b.CloseFollowUp(ctx, b.organization.ID, b.both)
+	require.NoError(t, err)
+	require.True(t, closed)
+	_, err = b.forgetJane(t)
+	require.NoError(t, err)
+	b.ExecForTest(t, `update meetings set updated_at = now() - interval '1 hour' where id = $1`, b.both)
+	look, err := b.LookAt(ctx, b.organization.ID, b.both)
+	require.NoError(t, err)
+	require.Equal(t, store.NextDone, look.Next)
+	require.Equal(t, 1, look.Round)
+}
+
+// What is at work is not torn out: it says that it is not done, keeps the
+// addresses, and goes on.
+func TestAnErasureThatCannotEndYetSaysSo(t *testing.T) {
+	t.Parallel()
+	b := newErasureBench(t)
+	b.plan(t, b.both)
+	b.ExecForTest(t, `update actions set state = 'writing' where origin_id = $1 and key = 'contact:1'`, b.both)
+	report, err := b.forgetJane(t)
+	require.ErrorIs(t, err, store.ErrErasureUnfinished)
+	require.Len(t, report.Left, 1)
+	require.True(t, strings.HasPrefix(report.Left[0], "actions.sealed "), report.Left[0])
+	require.Nil(t, report.DoneAt)
+
+	b.ExecForTest(t, `update actions set state = 'written', record_id = '501' where origin_id = $1 and key = 'contact:1'`, b.both)
+	again, err := b.forgetJane(t)
+	require.NoError(t, err)
+	require.Equal(t, report.ID, again.ID, "the same one goes on, though what told the address is gone")
+	require.Equal(t, 1, again.Addresses)
+	require.NotNil(t, again.DoneAt)
+}
+
+// An ID means another person in another account, and nobody for another
+// organization.
+func TestErasingTouchesNobodyElse(t *testing.T) {
+	t.Parallel()
+	b := newErasureBench(t)
+	b.plan(t, b.both)
+	before := b.meeting(t, b.both)
+	for _, r := range []store.ErasureRequest{
+		{OrganizationID: b.organization.ID, HubID: 2002, ContactID: "501"},
+		{OrganizationID: b.organization.ID, HubID: 1001, ContactID: "502"},
+	} {
+		report, err := b.EraseContact(context.Background(), r, store.Operator)
+		require.NoError(t, err)
+		require.Zero(t, report.Addresses)
+		require.Zero(t, report.MeetingsErased+report.MeetingsRedacted)
+	}
+	require.Equal(t, before, b.meeting(t, b.both))
+	report, err := b.EraseContact(context.Background(), store.ErasureRequest{OrganizationID: b.organization.ID, Emails: []string{" " + strings.ToUpper(jane)}}, store.Operator)
+	require.NoError(t, err)
+	require.Equal(t, 1, report.MeetingsErased)
+	require.Equal(t, 1, report.MeetingsRedacted)
+}
+
+// Whoever adds a column for words adds it to those that are searched.
+func TestErasingSearchesEveryColumnOfWords(t *testing.T) {
+	t.Parallel()
+	s := newIntake(t)
+	found := s.TextsForTest(t, `
+		select table_name || '.' || column_name from information_schema.columns
+		where table_schema = 'public' and data_type = 'bytea' and column_name !~ '(_mac|_hash)$' and column_name not in ('body_key', 'sealed_addresses')`)
+	require.ElementsMatch(t, append(store.SealedColumnsForTest(), store.VaultColumns()...), found)
+}

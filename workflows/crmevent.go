@@ -1,0 +1,76 @@
+package workflows
+
+import (
+	"fmt"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/debriefhq/debrief/store"
+)
+
+// CRMEvent deals with what happened to one record in the CRM: what waits for it is
+// changed and woken, and where a person is to be forgotten, that is done. Events
+// stand in Postgres; it looks until none waits.
+func CRMEvent(ctx workflow.Context, record store.CRMRecord) error {
+	c := &crmEvent{record: record}
+	if err := c.setup(ctx); err != nil {
+		return err
+	}
+	return c.run(ctx)
+}
+
+type crmEvent struct {
+	record store.CRMRecord
+	told   workflow.ReceiveChannel
+}
+
+func (c *crmEvent) setup(ctx workflow.Context) error {
+	c.told = workflow.GetSignalChannelWithOptions(ctx, SignalLookAgain, workflow.SignalChannelOptions{Description: describeLookAgain})
+	return nil
+}
+
+func (c *crmEvent) run(ctx workflow.Context) error {
+	for looks := 1; ; looks++ {
+		c.forgetSignals()
+		followed, err := c.followWhatHappened(ctx)
+		if err != nil {
+			return err
+		}
+		if followed.Erase {
+			if err := c.forgetThePerson(ctx); err != nil {
+				return err
+			}
+		}
+		if c.told.Len() == 0 {
+			return nil
+		}
+		if looks >= looksPerRun {
+			return workflow.NewContinueAsNewError(ctx, CRMEvent, c.record)
+		}
+	}
+}
+
+// forgetSignals empties the channel: they all say the same, and what they tell of
+// is read after this.
+func (c *crmEvent) forgetSignals() {
+	var why LookAgain
+	for c.told.ReceiveAsync(&why) {
+		continue
+	}
+}
+
+func (c *crmEvent) followWhatHappened(ctx workflow.Context) (followed store.CRMFollowed, err error) {
+	err = workflow.ExecuteLocalActivity(short(ctx, "Follow what happened"), activity.FollowCRMRecord, c.record).Get(ctx, &followed)
+	if err != nil {
+		return followed, fmt.Errorf("following what happened: %w", err)
+	}
+	return followed, nil
+}
+
+func (c *crmEvent) forgetThePerson(ctx workflow.Context) error {
+	err := workflow.ExecuteActivity(thorough(ctx, "Erase the person everywhere"), activity.EraseContact, c.record).Get(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("erasing the person: %w", err)
+	}
+	return nil
+}
