@@ -298,8 +298,7 @@ func TestDecidingWithoutScripts(t *testing.T) {
 }
 
 // Every page, in both languages: in English by daylight on a desk, in German at
-// night on a phone. Nothing serious for axe, nothing that sticks out, and no
-// sentence left in the other language.
+// night on a phone. Nothing serious for axe, and nothing that sticks out.
 func TestEveryPageInBothLanguages(t *testing.T) {
 	t.Parallel()
 	sc := connected(t)
