@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,6 +28,8 @@ type world struct {
 
 	in workflows.FollowUpInput
 
+	// mu: activities run side by side, and so do looks.
+	mu           sync.Mutex
 	gatherUntil  time.Time
 	notes        bool
 	planned      int // rounds that were planned
@@ -76,6 +79,8 @@ func newWorld(t *testing.T) *world {
 	w.OnActivity(a.Card, mock.Anything, mock.Anything).Return(func(context.Context, activities.Meeting) (string, error) { return "a card", nil })
 	w.OnActivity(a.Decide, mock.Anything, mock.Anything).Return(w.decide)
 	w.OnActivity(a.Close, mock.Anything, mock.Anything).Return(func(context.Context, activities.Meeting) (bool, error) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
 		w.closings++
 		closed := w.planned == w.version
 		if w.whileClosing != nil {
@@ -95,6 +100,8 @@ func (quiet) Errorf(string, ...any) {}
 func (quiet) FailNow()              {}
 
 func (w *world) look(_ context.Context, m activities.Meeting) (store.Look, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.looks++
 	if m.MeetingID != w.in.MeetingID || m.OrganizationID != w.in.OrganizationID {
 		return store.Look{}, errors.New("asked about another meeting")
@@ -120,6 +127,8 @@ func (w *world) look(_ context.Context, m activities.Meeting) (store.Look, error
 }
 
 func (w *world) plan(context.Context, activities.Meeting) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.disconnected {
 		return temporal.NewNonRetryableApplicationError("gone", activities.TypeDisconnected, nil, w.connection)
 	}
@@ -131,6 +140,8 @@ func (w *world) plan(context.Context, activities.Meeting) error {
 }
 
 func (w *world) planUndo(context.Context, activities.Meeting) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.disconnected {
 		return temporal.NewNonRetryableApplicationError("gone", activities.TypeDisconnected, nil, w.connection)
 	}
@@ -139,11 +150,15 @@ func (w *world) planUndo(context.Context, activities.Meeting) error {
 }
 
 func (w *world) pause(_ context.Context, in activities.PauseInput) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.paused, w.pausedOn = true, in.ConnectionID
 	return nil
 }
 
 func (w *world) write(_ context.Context, in activities.WriteInput) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.written = append(w.written, in.ActionID)
 	if w.onWrite != nil {
 		w.onWrite(in.ActionID)
@@ -159,6 +174,8 @@ func (w *world) write(_ context.Context, in activities.WriteInput) error {
 }
 
 func (w *world) decide(_ context.Context, in activities.DecideInput) (string, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.decideFails > 0 {
 		w.decideFails--
 		return "", errors.New("the database blinked")
