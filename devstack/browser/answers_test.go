@@ -60,23 +60,23 @@ func TestEveryKindOfQuestionIsAnswered(t *testing.T) {
 	mara.click(`details[open] input[type=checkbox][value=South]`, "")
 	mara.click(`details[open] input[type=checkbox][value=North]`, "")
 	mara.accessible()
-	mara.click("details[open] button", "Approve with these values")
+	mara.submit("details[open] button", "Approve with these values")
 	mara.shows("Recorded with your changes.")
 
 	mara.unfold("Update Deal: Harrow Mills: reporting", "Edit")
 	mara.set("details[open] [name='v.closedate'][type=date]", "2026-12-31")
 	mara.set("details[open] select[name='v.dealstage']", "decisionmakerboughtin")
-	mara.click("details[open] button", "Approve with these values")
+	mara.submit("details[open] button", "Approve with these values")
 	mara.until("the deal to be decided", `![...document.querySelectorAll(".line h3")].some(h => h.innerText.includes("reporting"))`)
 
 	mara.unfold("Update Company", "Edit")
 	mara.set("details[open] textarea[name='v.description']", "Mills quinces.\nAnd pears.")
-	mara.click("details[open] button", "Approve with these values")
+	mara.submit("details[open] button", "Approve with these values")
 	mara.gone("Update Company")
 
 	mara.unfold("Create Task", "Edit")
 	mara.set("details[open] [name='t.hs_timestamp'][type=datetime-local]", "2026-12-02T10:30")
-	mara.click("details[open] button", "Approve with these values")
+	mara.submit("details[open] button", "Approve with these values")
 	mara.gone("Create Task")
 
 	// Which deal is meant, and that it is none of those that are there.
@@ -97,7 +97,7 @@ func TestEveryKindOfQuestionIsAnswered(t *testing.T) {
 	mara.answer("Create Company", "It is not there: send it again")
 	mara.gone("Create Company")
 	mara.unfold("Create Contact", "It is there: leave it")
-	mara.click("details[open] button", "Leave it")
+	mara.submit("details[open] button", "Leave it")
 	mara.gone("Create Contact")
 
 	// What was answered is planned anew, and asked about where it says more now: the
@@ -146,7 +146,7 @@ func TestAMeetingIsSentToAnAccountAndUndone(t *testing.T) {
 	ada.click("a", "Cold storage for the quince harvest")
 	ada.shows("The follow-up waits for a choice between connections.")
 	ada.accessible()
-	require.NoError(t, ada.eval(`(() => { const s = document.querySelector("#connection"); s.value = [...s.options].find(o => o.label === "hubspot").value; })()`, nil))
+	ada.until("the choice", `(() => { const s = document.querySelector("#connection"); if (!s) return false; s.value = [...s.options].find(o => o.label === "hubspot").value; return true; })()`)
 	ada.click("button", "Go on")
 	ada.shows("The connection is chosen; the follow-up goes on.")
 	ada.click("button", "Approve all 4 lines")
@@ -221,7 +221,8 @@ func TestAQuorumAndADelegate(t *testing.T) {
 	sc.asked(3, "deal.create")
 	require.NotContains(t, noa.text(), "quince")
 	mara.open(settings)
-	require.NoError(t, mara.eval(`(() => { const s = document.querySelector("#to"); s.value = [...s.options].find(o => o.label.includes("Noa")).value; document.querySelector("#until").value = "2027-01-31"; })()`, nil))
+	mara.until("the form", `(() => { const s = document.querySelector("#to"), u = document.querySelector("#until"); if (!s || !u) return false;
+		s.value = [...s.options].find(o => o.label.includes("Noa")).value; u.value = "2027-01-31"; return true; })()`)
 	mara.click("button", "Delegate")
 	mara.shows("answers for you until")
 	mara.accessible()
@@ -389,8 +390,10 @@ func (sc *scene) in(email string) *page {
 func (p *page) line(title string) (id string) {
 	p.t.Helper()
 	at := `[...document.querySelectorAll(".line")].find(l => l.querySelector("h3").innerText.startsWith(` + quote(title) + `))`
-	p.until("the line "+title, at)
-	require.NoError(p.t, p.eval(at+".id", &id))
+	for id == "" {
+		p.until("the line "+title, at)
+		require.NoError(p.t, p.eval("("+at+" || {id: ''}).id", &id))
+	}
 	return id
 }
 
@@ -403,22 +406,59 @@ func (p *page) gone(title string) {
 // answer presses a button of a line.
 func (p *page) answer(title, button string) {
 	p.t.Helper()
-	p.click("#"+p.line(title)+" button", button)
+	p.submit("#"+p.line(title)+" button", button)
+}
+
+// submit clicks on a form's button until the page is another one: what is clicked
+// in the second after its line was renewed does nothing, on purpose.
+func (p *page) submit(selector, text string) {
+	p.t.Helper()
+	for range 5 {
+		require.NoError(p.t, p.eval("window.debriefHere = true", nil))
+		p.click(selector, text)
+		if p.soon("!window.debriefHere") {
+			return
+		}
+	}
+	p.t.Fatalf("the button %q does nothing", text)
 }
 
 // unfold opens a form of a line.
 func (p *page) unfold(title, form string) {
 	p.t.Helper()
 	line := "#" + p.line(title)
-	p.click(line+" summary", form)
-	p.until("the form", fmt.Sprintf("document.querySelector(%q)", line+" details[open]"))
+	// A line that is renewed at the same moment is folded again: then a person
+	// clicks again.
+	for range 5 {
+		p.click(line+" summary", form)
+		if p.soon(fmt.Sprintf("document.querySelector(%q)", line+" details[open]")) {
+			return
+		}
+	}
+	p.t.Fatalf("the form of %q does not open", title)
+}
+
+// soon says whether a condition comes to hold within seconds.
+func (p *page) soon(condition string) bool {
+	p.t.Helper()
+	deadline := time.Now().Add(5 * time.Second)
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for time.Now().Before(deadline) {
+		var holds bool
+		if p.eval("Boolean("+condition+")", &holds) == nil && holds {
+			return true
+		}
+		<-tick.C
+	}
+	return false
 }
 
 // set fills in a field, as a person does who picks or types.
 func (p *page) set(selector, value string) {
 	p.t.Helper()
-	p.until(selector, element(selector, ""))
-	require.NoError(p.t, p.eval(fmt.Sprintf(`(() => { const e = %s; e.focus(); e.value = %s; e.dispatchEvent(new Event("input", {bubbles: true})); })()`, element(selector, ""), quote(value)), nil))
+	p.until(selector, fmt.Sprintf(`(() => { const e = %s; if (!e) return false; e.focus(); e.value = %s; e.dispatchEvent(new Event("input", {bubbles: true})); return true; })()`,
+		element(selector, ""), quote(value)))
 }
 
 // tap clicks where no script may run: by what the browser itself says of the

@@ -37,8 +37,8 @@ import (
 // The defaults are for every day, on a busy machine. doc.go has those of the
 // record.
 var (
-	followUps  = flag.Int("follow-ups", 200, "how many wait for answers")
-	decisions  = flag.Int("decisions", 60, "how many are decided in each way")
+	followUps  = flag.Int("follow-ups", 80, "how many wait for answers")
+	decisions  = flag.Int("decisions", 20, "how many are decided in each way")
 	concurrent = flag.Int("concurrent", 8, "how many are decided side by side, in the ways that do so")
 	within     = flag.Duration("within", 10*time.Second, "how long the 99th percentile may take")
 )
