@@ -483,7 +483,7 @@ func TestTwoReceiversAndTwoWorkers(t *testing.T) {
 		data["title"] = fmt.Sprintf("Rollout, part %d", i)
 		// Each its own: what another meeting has made already would be a question.
 		proposed := data["proposed_actions"].([]map[string]any)
-		proposed[0]["properties"] = map[string]any{"dealname": fmt.Sprintf("Lyon, part %d", i), "amount": "100"}
+		proposed[0]["properties"] = map[string]any{"dealname": fmt.Sprintf("Lyon, part %d", i), "amount": "100", "deal_currency_code": "EUR"}
 		proposed[1]["properties"] = map[string]any{"subject": fmt.Sprintf("SSO login loops, part %d", i)}
 		body, err := json.Marshal(event)
 		require.NoError(t, err)

@@ -350,7 +350,7 @@ func call(instance string) map[string]any {
 			"action_items": []map[string]any{{"id": "offer", "text": "Send the offer for Lyon", "assignee_email": "mara@brightwater.example"}},
 			"proposed_actions": []map[string]any{
 				{
-					"tool": "deal.create", "ref": "lyon", "properties": map[string]any{"dealname": "Harrow Mills: Lyon rollout", "amount": "48000"},
+					"tool": "deal.create", "ref": "lyon", "properties": map[string]any{"dealname": "Harrow Mills: Lyon rollout", "amount": "48000", "deal_currency_code": "EUR"},
 					"associate_with": []map[string]any{{"domain": "harrowmills.example"}, {"email": "ines@harrowmills.example"}},
 					"evidence":       []map[string]any{{"quote": "Lyon would be forty-eight thousand", "speaker": "Ines Castell"}},
 				},
