@@ -36,7 +36,3 @@ func (r *Reader) ExchangeRates(ctx context.Context, companyCurrency string) (map
 	}
 	return rates, err
 }
-
-// SameValue says that two values of a property mean the same to HubSpot, which
-// rewrites numbers and times as it likes.
-func SameValue(a, b string) bool { return sameValue(a, b) }

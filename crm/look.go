@@ -411,7 +411,7 @@ func (w *writer) madeSince(r hubspot.Record) bool {
 // sameProperties says that a record has every value that was sent, but for the key.
 func sameProperties(current, sent map[string]string) bool {
 	for name, value := range sent {
-		if name != store.KeyProperty && !sameValue(current[name], value) {
+		if name != store.KeyProperty && !SameValue(current[name], value) {
 			return false
 		}
 	}

@@ -159,7 +159,7 @@ const settling = 10 * time.Second
 func foreignChanges(record hubspot.Record, sent map[string]string) []string {
 	var changed []string
 	for name, value := range sent {
-		if !sameValue(record.Properties[name], value) {
+		if !SameValue(record.Properties[name], value) {
 			changed = append(changed, name)
 		}
 	}
@@ -305,8 +305,8 @@ func (r *Reader) Restorable(ctx context.Context, object, id string, changes []st
 	var found Restorable
 	for _, c := range changes {
 		switch now := record.Properties[c.Property]; {
-		case sameValue(now, c.After):
-		case sameValue(now, c.Before):
+		case SameValue(now, c.After):
+		case SameValue(now, c.Before):
 			found.Changes = append(found.Changes, c)
 		default:
 			found.Changed = append(found.Changed, c)

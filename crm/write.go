@@ -426,7 +426,7 @@ func (w *writer) conflict(ctx context.Context, e *hubspot.Error) (WriteResult, e
 		if err == nil && record.Properties[store.KeyProperty] == key {
 			found := store.CallResult{Outcome: store.Done, Reason: "an earlier call had created it; HubSpot refused to do it twice"}
 			reason := ""
-			names = slices.DeleteFunc(names, func(name string) bool { return sameValue(record.Properties[name], w.Properties[name]) })
+			names = slices.DeleteFunc(names, func(name string) bool { return SameValue(record.Properties[name], w.Properties[name]) })
 			if len(names) > 0 {
 				// It may have been asked about and edited in between.
 				reason = "an earlier call created it; not as it was sent last: " + list(names)
@@ -568,7 +568,7 @@ func (w *writer) compare(current map[string]string) (foreign []string, same bool
 	c := w.Action.Content
 	same = true
 	for _, name := range slices.Sorted(maps.Keys(w.Properties)) {
-		if sameValue(current[name], w.Properties[name]) {
+		if SameValue(current[name], w.Properties[name]) {
 			continue
 		}
 		same = false
@@ -576,7 +576,7 @@ func (w *writer) compare(current map[string]string) (foreign []string, same bool
 		if !known && w.TargetIsNew {
 			continue
 		}
-		if !sameValue(current[name], before) {
+		if !SameValue(current[name], before) {
 			foreign = append(foreign, name)
 		}
 	}
@@ -591,9 +591,9 @@ func values(all map[string]string, names []string) map[string]string {
 	return out
 }
 
-// sameValue says that two property values mean the same to HubSpot, which
+// SameValue says that two property values mean the same to HubSpot, which
 // rewrites numbers and times as it likes.
-func sameValue(a, b string) bool {
+func SameValue(a, b string) bool {
 	if a == b {
 		return true
 	}

@@ -533,47 +533,6 @@ func (s *Store) auditDecision(ctx context.Context, tx pgx.Tx, f *followUp, p App
 	})
 }
 
-// DecisionOutcome is what became of one of several decisions.
-type DecisionOutcome struct {
-	ApprovalID uuid.UUID
-	Decided    Decided
-	// Err is a [*Refusal] where it was refused.
-	Err error
-}
-
-// DecideMany decides each by itself, in the order in which the actions would run:
-// one that is refused spoils none of the others. The outcomes stand in the order
-// of the decisions.
-func (s *Store) DecideMany(ctx context.Context, decisions []Decision) ([]DecisionOutcome, error) {
-	ids := make([]uuid.UUID, 0, len(decisions))
-	for _, d := range decisions {
-		ids = append(ids, d.ApprovalID)
-	}
-	rows, err := s.pool.Query(ctx, `select p.id, a.position from approvals p join actions a on a.id = p.action_id where p.id = any($1)`, ids)
-	if err != nil {
-		return nil, fmt.Errorf("reading the order of the questions: %w", err)
-	}
-	positions := map[uuid.UUID]int{}
-	var id uuid.UUID
-	var position int
-	if _, err := pgx.ForEachRow(rows, []any{&id, &position}, func() error { positions[id] = position; return nil }); err != nil {
-		return nil, fmt.Errorf("reading the order of the questions: %w", err)
-	}
-	order := make([]int, len(decisions))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(i, j int) int {
-		return cmp.Compare(positions[decisions[i].ApprovalID], positions[decisions[j].ApprovalID])
-	})
-	outcomes := make([]DecisionOutcome, len(decisions))
-	for _, i := range order {
-		decided, err := s.Decide(ctx, decisions[i])
-		outcomes[i] = DecisionOutcome{ApprovalID: decisions[i].ApprovalID, Decided: decided, Err: err}
-	}
-	return outcomes, nil
-}
-
 // askAboutEdit makes what an approver wrote the content of the action, and asks
 // about that.
 func (s *Store) askAboutEdit(ctx context.Context, tx pgx.Tx, f *followUp, a *Action, d Decision, v verdict) error {

@@ -323,9 +323,6 @@ func TestASecondPathDoesNotSkipTheSelfApprovalCheck(t *testing.T) {
 					d.Edit = map[string]string{"amount": "1"}
 				}
 				refused(t, b.try(d), "somebody else to approve")
-				outcomes, err := b.DecideMany(ctx, []store.Decision{d})
-				require.NoError(t, err)
-				refused(t, outcomes[0].Err, "somebody else to approve")
 			}
 		}
 	}
@@ -709,32 +706,6 @@ func TestAStaleAnswerIsRefused(t *testing.T) {
 	refused(t, b.try(byOperator(store.Approve, anew)), "has changed since it was asked")
 	b.ExecForTest(t, `update actions set state = 'written' where key = 'deal:1'`)
 	refused(t, b.try(byOperator(store.Approve, anew)), "no longer to be decided: it is written")
-}
-
-func TestDecideManySpoilsNothing(t *testing.T) {
-	t.Parallel()
-	b := newBench(t, policy.Permissions{createDeal: policy.Ask, createCompany: policy.Ask})
-	deal := draft(createDeal, "deal:1", map[string]string{"dealname": "Renewal"})
-	deal.DependsOn = []string{"company:1"}
-	deal.Content.Associations = []store.AssociationRef{{Object: "company", Key: "company:1"}}
-	b.plan(draft(createCompany, "company:1", map[string]string{"domain": "northwind.example"}), deal, draft(createDeal, "deal:2", map[string]string{"dealname": "x"}))
-	unknown := store.Decision{OrganizationID: b.org, ApprovalID: uuid.New(), Verdict: store.Approve, Actor: store.Operator, Via: store.ViaWeb}
-	bad := byOperator(store.Edit, b.question("deal:2"))
-	outcomes, err := b.DecideMany(context.Background(), []store.Decision{
-		byOperator(store.Approve, b.question("deal:1")), unknown, bad, byOperator(store.Reject, b.question("company:1")),
-	})
-	require.NoError(t, err)
-	require.NoError(t, outcomes[0].Err)
-	require.Equal(t, store.ApprovalApproved, outcomes[0].Decided.State)
-	refused(t, outcomes[1].Err, "no such question")
-	refused(t, outcomes[2].Err, "at least one property")
-	require.NoError(t, outcomes[3].Err)
-	var rejected, approved int64
-	rejected = int64(b.CountForTest(t, `select min(id) from audit where kind = 'decision' and reason like 'rejected%'`))
-	approved = int64(b.CountForTest(t, `select min(id) from audit where kind = 'decision' and reason like 'approved%'`))
-	require.Less(t, rejected, approved, "what others depend on comes first")
-	b.look()
-	require.Empty(t, b.question("deal:1").Action.Content.Associations, "what was approved with the company is asked about without it")
 }
 
 func TestAPickIsNeededAndIsARecord(t *testing.T) {

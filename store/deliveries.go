@@ -224,21 +224,6 @@ func (s *Store) ExplainDelivery(ctx context.Context, id uuid.UUID, reason string
 	return nil
 }
 
-// RetryDelivery has a delivery looked at again: after a mapping was corrected,
-// or to see that nothing changes. One whose body was dropped can't be.
-func (s *Store) RetryDelivery(ctx context.Context, id uuid.UUID) error {
-	tag, err := s.pool.Exec(ctx, `
-		update deliveries set state = 'received', reason = '', attempts = 0, next_attempt_at = now()
-		where id = $1 and sealed_body is not null`, id)
-	if err != nil {
-		return fmt.Errorf("retrying delivery %s: %w", id, err)
-	}
-	if tag.RowsAffected() == 0 {
-		return fmt.Errorf("retrying delivery %s: it is not there, or its body was dropped: %w", id, ErrNotFound)
-	}
-	return nil
-}
-
 // DeliveryByID returns one delivery with the meetings that it told of.
 func (s *Store) DeliveryByID(ctx context.Context, id uuid.UUID) (Delivery, error) {
 	var meetings []uuid.UUID

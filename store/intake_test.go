@@ -357,7 +357,7 @@ func TestRevisionAndReplay(t *testing.T) {
 	in.deliver(t, event(meeting.Ended, "n", instance("u1")))
 	require.Equal(t, "final", in.meetings(t)[0].Content.Summary.Text)
 
-	require.NoError(t, in.RetryDelivery(ctx, id))
+	require.NoError(t, in.ResumeDelivery(ctx, id, store.Operator))
 	version := in.meetings(t)[0].Version
 	in.understand(t, id, draft)
 	require.Equal(t, version, in.meetings(t)[0].Version)

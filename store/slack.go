@@ -341,19 +341,6 @@ func (s *Store) CloseSlackMessage(ctx context.Context, m SlackMessage, reason st
 	return s.settleSlackMessage(ctx, m, `closed = $3, posting_since = null`, reason)
 }
 
-// SlackMessages lists the messages about a meeting.
-func (s *Store) SlackMessages(ctx context.Context, organizationID, meetingID uuid.UUID) ([]SlackMessage, error) {
-	rows, err := s.pool.Query(ctx, `select `+slackMessageColumns+` from slack_messages m where organization_id = $1 and meeting_id = $2 order by created_at, id`, organizationID, meetingID)
-	if err != nil {
-		return nil, fmt.Errorf("listing Slack messages: %w", err)
-	}
-	all, err := pgx.CollectRows(rows, scanSlackMessage)
-	if err != nil {
-		return nil, fmt.Errorf("listing Slack messages: %w", err)
-	}
-	return all, nil
-}
-
 // LinkSlackUser says that a person is a Slack user, as Slack has it by e-mail
 // address. A Slack user who is somebody else's here is a [*Refusal].
 func (s *Store) LinkSlackUser(ctx context.Context, organizationID, personID uuid.UUID, user string) error {

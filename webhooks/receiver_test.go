@@ -486,7 +486,7 @@ func TestDuplicatesAtOnce(t *testing.T) {
 	b.understandAll(t)
 	require.Len(t, b.meetings(t), 1)
 	require.Equal(t, int64(1), b.meetings(t)[0].Version)
-	require.NoError(t, b.store.RetryDelivery(context.Background(), b.stored(t)[0].ID))
+	require.NoError(t, b.store.ResumeDelivery(context.Background(), b.stored(t)[0].ID, store.Operator))
 	b.understandAll(t)
 	require.Equal(t, int64(1), b.meetings(t)[0].Version, "a replay changes nothing")
 	require.Equal(t, store.DeliveryUnderstood, b.stored(t)[0].State)

@@ -33,11 +33,7 @@ type approvalsListCmd struct {
 }
 
 func (c *approvalsListCmd) Run(ctx context.Context, a *app) error {
-	s, err := a.store(ctx, "approvals")
-	if err != nil {
-		return err
-	}
-	o, err := a.organization(ctx, s)
+	s, o, err := a.open(ctx, "approvals")
 	if err != nil {
 		return err
 	}
@@ -130,11 +126,7 @@ type decision struct {
 }
 
 func (c *decision) decide(ctx context.Context, a *app, verdict store.Verdict, edit map[string]string) error {
-	s, err := a.store(ctx, "approvals")
-	if err != nil {
-		return err
-	}
-	o, err := a.organization(ctx, s)
+	s, o, err := a.open(ctx, "approvals")
 	if err != nil {
 		return err
 	}
@@ -165,11 +157,7 @@ type approvalsDelegateCmd struct {
 }
 
 func (c *approvalsDelegateCmd) Run(ctx context.Context, a *app) error {
-	s, err := a.store(ctx, "approvals")
-	if err != nil {
-		return err
-	}
-	o, err := a.organization(ctx, s)
+	s, o, err := a.open(ctx, "approvals")
 	if err != nil {
 		return err
 	}
@@ -196,11 +184,7 @@ type approvalsUndelegateCmd struct {
 }
 
 func (c *approvalsUndelegateCmd) Run(ctx context.Context, a *app) error {
-	s, err := a.store(ctx, "approvals")
-	if err != nil {
-		return err
-	}
-	o, err := a.organization(ctx, s)
+	s, o, err := a.open(ctx, "approvals")
 	if err != nil {
 		return err
 	}
@@ -221,11 +205,7 @@ func (c *approvalsUndelegateCmd) Run(ctx context.Context, a *app) error {
 type approvalsDelegationsCmd struct{ jsonFlag }
 
 func (c *approvalsDelegationsCmd) Run(ctx context.Context, a *app) error {
-	s, err := a.store(ctx, "approvals")
-	if err != nil {
-		return err
-	}
-	o, err := a.organization(ctx, s)
+	s, o, err := a.open(ctx, "approvals")
 	if err != nil {
 		return err
 	}

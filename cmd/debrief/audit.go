@@ -31,11 +31,7 @@ type auditListCmd struct {
 }
 
 func (c *auditListCmd) Run(ctx context.Context, a *app) error {
-	s, err := a.store(ctx, "audit")
-	if err != nil {
-		return err
-	}
-	o, err := a.organization(ctx, s)
+	s, o, err := a.open(ctx, "audit")
 	if err != nil {
 		return err
 	}

@@ -28,11 +28,7 @@ type followUpsListCmd struct {
 }
 
 func (c *followUpsListCmd) Run(ctx context.Context, a *app) error {
-	s, err := a.store(ctx, "follow-ups")
-	if err != nil {
-		return err
-	}
-	o, err := a.organization(ctx, s)
+	s, o, err := a.open(ctx, "follow-ups")
 	if err != nil {
 		return err
 	}
@@ -75,11 +71,7 @@ type followUpsShowCmd struct {
 }
 
 func (c *followUpsShowCmd) Run(ctx context.Context, a *app) error {
-	s, err := a.store(ctx, "follow-ups")
-	if err != nil {
-		return err
-	}
-	o, err := a.organization(ctx, s)
+	s, o, err := a.open(ctx, "follow-ups")
 	if err != nil {
 		return err
 	}
@@ -114,11 +106,7 @@ type followUpsWakeCmd struct {
 }
 
 func (c *followUpsWakeCmd) Run(ctx context.Context, a *app) error {
-	s, err := a.store(ctx, "follow-ups")
-	if err != nil {
-		return err
-	}
-	o, err := a.organization(ctx, s)
+	s, o, err := a.open(ctx, "follow-ups")
 	if err != nil {
 		return err
 	}

@@ -22,11 +22,7 @@ type meetingsListCmd struct {
 }
 
 func (c *meetingsListCmd) Run(ctx context.Context, a *app) error {
-	s, err := a.store(ctx, "meetings")
-	if err != nil {
-		return err
-	}
-	o, err := a.organization(ctx, s)
+	s, o, err := a.open(ctx, "meetings")
 	if err != nil {
 		return err
 	}
@@ -55,11 +51,7 @@ type meetingsShowCmd struct {
 }
 
 func (c *meetingsShowCmd) Run(ctx context.Context, a *app) error {
-	s, err := a.store(ctx, "meetings")
-	if err != nil {
-		return err
-	}
-	o, err := a.organization(ctx, s)
+	s, o, err := a.open(ctx, "meetings")
 	if err != nil {
 		return err
 	}
@@ -75,11 +67,7 @@ type meetingsEraseCmd struct {
 }
 
 func (c *meetingsEraseCmd) Run(ctx context.Context, a *app) error {
-	s, err := a.store(ctx, "meetings")
-	if err != nil {
-		return err
-	}
-	o, err := a.organization(ctx, s)
+	s, o, err := a.open(ctx, "meetings")
 	if err != nil {
 		return err
 	}

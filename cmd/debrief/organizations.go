@@ -140,11 +140,7 @@ type organizationsSetCmd struct {
 }
 
 func (c *organizationsSetCmd) Run(ctx context.Context, a *app) error {
-	s, err := a.store(ctx, "organizations")
-	if err != nil {
-		return err
-	}
-	o, err := a.organization(ctx, s)
+	s, o, err := a.open(ctx, "organizations")
 	if err != nil {
 		return err
 	}

@@ -56,11 +56,7 @@ type peopleListCmd struct {
 }
 
 func (c *peopleListCmd) Run(ctx context.Context, a *app) error {
-	s, err := a.store(ctx, "people")
-	if err != nil {
-		return err
-	}
-	o, err := a.organization(ctx, s)
+	s, o, err := a.open(ctx, "people")
 	if err != nil {
 		return err
 	}
@@ -153,11 +149,7 @@ type peopleAddCmd struct {
 }
 
 func (c *peopleAddCmd) Run(ctx context.Context, a *app) error {
-	s, err := a.store(ctx, "people")
-	if err != nil {
-		return err
-	}
-	o, err := a.organization(ctx, s)
+	s, o, err := a.open(ctx, "people")
 	if err != nil {
 		return err
 	}

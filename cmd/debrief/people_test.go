@@ -24,21 +24,29 @@ func company(t *testing.T) (*store.Store, store.Organization, func(args ...strin
 	}
 }
 
-func TestPeopleCommands(t *testing.T) {
-	t.Parallel()
-	s, o, debrief := company(t)
-	ok := func(args ...string) string {
+// checks run commands that have to succeed, and return what they print; and
+// commands that have to fail with a code and a part of what they say.
+func checks(t *testing.T, debrief func(args ...string) (int, string, string)) (ok func(args ...string) string, fails func(code int, part string, args ...string)) {
+	t.Helper()
+	ok = func(args ...string) string {
 		t.Helper()
 		code, stdout, stderr := debrief(args...)
 		require.Equal(t, exitOK, code, stderr)
 		return stdout
 	}
-	fails := func(code int, part string, args ...string) {
+	fails = func(code int, part string, args ...string) {
 		t.Helper()
 		got, _, stderr := debrief(args...)
 		require.Equal(t, code, got, stderr)
 		require.Contains(t, stderr, part)
 	}
+	return ok, fails
+}
+
+func TestPeopleCommands(t *testing.T) {
+	t.Parallel()
+	s, o, debrief := company(t)
+	ok, fails := checks(t, debrief)
 	require.Contains(t, ok("people", "list"), "Nobody yet")
 	require.Contains(t, ok("people", "add", "Ada@acme.example", "--name", "Ada Brunel", "--role", "admin"), "Ada Brunel is a person")
 	ok("people", "add", "mara@acme.example")

@@ -68,11 +68,7 @@ func (c *identitySetCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	s, err := a.store(ctx, "identity-provider")
-	if err != nil {
-		return err
-	}
-	o, err := a.organization(ctx, s)
+	s, o, err := a.open(ctx, "identity-provider")
 	if err != nil {
 		return err
 	}
@@ -118,11 +114,7 @@ func (c *identityListCmd) Run(ctx context.Context, a *app) error {
 type identityRemoveCmd struct{ jsonFlag }
 
 func (c *identityRemoveCmd) Run(ctx context.Context, a *app) error {
-	s, err := a.store(ctx, "identity-provider")
-	if err != nil {
-		return err
-	}
-	o, err := a.organization(ctx, s)
+	s, o, err := a.open(ctx, "identity-provider")
 	if err != nil {
 		return err
 	}

@@ -228,11 +228,7 @@ func (c *sourcesSetCmd) Run(ctx context.Context, a *app) error {
 type sourcesListCmd struct{ jsonFlag }
 
 func (c *sourcesListCmd) Run(ctx context.Context, a *app) error {
-	s, err := a.store(ctx, "sources")
-	if err != nil {
-		return err
-	}
-	o, err := a.organization(ctx, s)
+	s, o, err := a.open(ctx, "sources")
 	if err != nil {
 		return err
 	}

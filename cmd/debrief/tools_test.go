@@ -125,18 +125,7 @@ func cells(printed string) []string {
 func TestToolsCommands(t *testing.T) {
 	t.Parallel()
 	_, _, debrief := company(t)
-	ok := func(args ...string) string {
-		t.Helper()
-		code, stdout, stderr := debrief(args...)
-		require.Equal(t, exitOK, code, stderr)
-		return stdout
-	}
-	fails := func(code int, part string, args ...string) {
-		t.Helper()
-		got, _, stderr := debrief(args...)
-		require.Equal(t, code, got, stderr)
-		require.Contains(t, stderr, part)
-	}
+	ok, fails := checks(t, debrief)
 	ok("people", "add", "mara@acme.example")
 	require.Contains(t, ok("tools", "rule", "list"), "No rules")
 	require.Contains(t, ok("tools", "preset", "hands-off"), "asks before it replaces a value")
