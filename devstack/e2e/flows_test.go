@@ -97,9 +97,14 @@ func TestAnyOrderOfAMeetingsEvents(t *testing.T) {
 	t.Logf("the orders come from DEBRIEF_TEST_SEED=%d", seed)
 	shuffle := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // an order, not a secret
 
-	const meetings = 8
-	var orders [meetings][]int // of the events
-	var early [meetings]int    // how many of them come before the first round is planned
+	meetings := 8
+	if given := os.Getenv("DEBRIEF_TEST_ORDERS"); given != "" {
+		var err error
+		meetings, err = strconv.Atoi(given)
+		require.NoError(t, err)
+	}
+	orders := make([][]int, meetings) // of the events
+	early := make([]int, meetings)    // how many of them come before the first round is planned
 	for n := range meetings {
 		orders[n] = shuffle.Perm(zoomEvents)
 		if n == 0 {
@@ -780,7 +785,7 @@ func zoomStart(n int) time.Time { return zoomDay.Add(-time.Duration(n+2) * 2 * t
 func zoomEvent(t *testing.T, n, event int) []byte {
 	t.Helper()
 	start := zoomStart(n)
-	topic := fmt.Sprintf("Onboarding #%d", n)
+	topic := fmt.Sprintf("Onboarding #%03d", n)
 	held := map[string]any{
 		"uuid": zoomInstance(n), "id": fmt.Sprint(70_000_000_000 + n), "host_id": "host-mara", "topic": topic, "type": 2,
 		"start_time": start.Format(time.RFC3339), "duration": 40, "timezone": "Europe/Berlin",
@@ -820,7 +825,7 @@ func zoomEvent(t *testing.T, n, event int) []byte {
 			"meeting_uuid": zoomInstance(n), "meeting_id": 70_000_000_000 + n, "meeting_host_id": "host-mara",
 			"meeting_host_email": "mara@brightwater.example", "meeting_topic": topic,
 			"meeting_start_time": start.Format(time.RFC3339), "meeting_end_time": start.Add(40 * time.Minute).Format(time.RFC3339),
-			"summary_content": fmt.Sprintf("## Overview\nSite %d goes live in March.", n),
+			"summary_content": fmt.Sprintf("## Overview\nSite %03d goes live in March.", n),
 		}
 	}
 	body, err := json.Marshal(map[string]any{"event": name, "event_ts": at.UnixMilli(), "payload": payload})
@@ -828,7 +833,7 @@ func zoomEvent(t *testing.T, n, event int) []byte {
 	return body
 }
 
-func guest(n int) string { return fmt.Sprintf("petra@site-%d.example", n) }
+func guest(n int) string { return fmt.Sprintf("petra@site-%03d.example", n) }
 
 // recordsOf are the records of the nth Zoom meeting as text, with what tells it
 // from the others left out: numbers, IDs and the time of day.
@@ -853,12 +858,12 @@ func (sc *scene) recordsOf(n int) map[string]string {
 		case "companies":
 			return names["companies"+r.ID] == "guest's company"
 		case "meetings":
-			return strings.Contains(r.Properties["hs_meeting_title"], fmt.Sprintf("#%d", n))
+			return strings.Contains(r.Properties["hs_meeting_title"], fmt.Sprintf("#%03d", n))
 		default:
-			return strings.Contains(r.Properties["hs_note_body"], fmt.Sprintf("Site %d ", n))
+			return strings.Contains(r.Properties["hs_note_body"], fmt.Sprintf("Site %03d ", n))
 		}
 	}
-	number := strings.NewReplacer(fmt.Sprintf("#%d", n), "#N", fmt.Sprintf("site-%d", n), "site-N", fmt.Sprintf("Site-%d", n), "Site-N", fmt.Sprintf("Site %d", n), "Site N")
+	number := strings.NewReplacer(fmt.Sprintf("#%03d", n), "#N", fmt.Sprintf("site-%03d", n), "site-N", fmt.Sprintf("Site-%03d", n), "Site-N", fmt.Sprintf("Site %03d", n), "Site N")
 	all := map[string]string{}
 	for _, objectType := range []string{"contacts", "companies", "meetings", "notes"} {
 		var found []hubspottest.Record
@@ -931,7 +936,7 @@ func (sc *scene) objectCalls() []hubspottest.CallCount {
 func (sc *scene) deliveries(state string) []store.Delivery {
 	sc.t.Helper()
 	var all []store.Delivery
-	require.NoError(sc.t, sc.JSON(sc.ctx, &all, "deliveries", "list", "--state", state, "--limit", "200"))
+	require.NoError(sc.t, sc.JSON(sc.ctx, &all, "deliveries", "list", "--state", state, "--limit", "1000"))
 	return all
 }
 

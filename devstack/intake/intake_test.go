@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -80,7 +81,7 @@ func ended(n int) (id string, body []byte) {
 	at := time.Date(2026, 9, 1, 9, 0, 0, 0, time.UTC).Add(time.Duration(n) * time.Minute)
 	return fmt.Sprintf("ended_%d", n), fmt.Appendf(nil,
 		`{"type":"meeting.ended","timestamp":%q,"data":{"keys":{"instance_id":"i%d"},"title":"Call %d","actual_start":%q,"actual_end":%q,`+
-			`"organizer":{"email":"mara@brightwater.example"},"attendees":[{"email":"guest@harrowmills.example"}]}}`,
+			`"organizer":{"email":"mara@brightwater.example"},"attendees":[{"email":"ines@harrowmills.example"}]}}`,
 		at.Add(time.Hour).Format(time.RFC3339), n, n, at.Format(time.RFC3339), at.Add(time.Hour).Format(time.RFC3339))
 }
 
@@ -92,14 +93,14 @@ func TestKilledUnderLoad(t *testing.T) {
 	w := setup(t)
 	load, stop := context.WithTimeout(w.ctx, *during)
 	defer stop()
+	connected := w.connect()
 	var next atomic.Int64
 	var mu sync.Mutex
-	acknowledged := map[string]int{}
+	acknowledged, written := map[string]int{}, map[string]int{}
 	var senders sync.WaitGroup
-	for range 4 {
+	send := func(to *devstack.Scene, every time.Duration, noted map[string]int) {
 		senders.Go(func() {
-			// Some tens a second: each begins a workflow, and all have to be done in time.
-			tick := time.NewTicker(200 * time.Millisecond)
+			tick := time.NewTicker(every)
 			defer tick.Stop()
 			for {
 				select {
@@ -110,9 +111,9 @@ func TestKilledUnderLoad(t *testing.T) {
 				n := int(next.Add(1))
 				id, body := ended(n)
 				for range 2 { // and the platform sends some again
-					if status, err := w.scene.Post(load, id, body); err == nil && status == http.StatusOK {
+					if status, err := to.Post(load, id, body); err == nil && status == http.StatusOK {
 						mu.Lock()
-						acknowledged[id] = n
+						noted[id] = n
 						mu.Unlock()
 					}
 					if n%3 > 0 {
@@ -122,6 +123,12 @@ func TestKilledUnderLoad(t *testing.T) {
 			}
 		})
 	}
+	for range 4 {
+		// Some tens a second: each begins a workflow, and all have to be done in time.
+		send(w.scene, 200*time.Millisecond, acknowledged)
+	}
+	// An account takes ten calls a second, and each of these is some.
+	send(connected, 1500*time.Millisecond, written)
 	kills := 0
 	every := time.NewTicker(3 * time.Second)
 	defer every.Stop()
@@ -138,21 +145,63 @@ func TestKilledUnderLoad(t *testing.T) {
 	senders.Wait()
 	require.NotZero(t, kills)
 	require.NotEmpty(t, acknowledged)
+	require.NotEmpty(t, written)
 
 	// A delivery that somebody died over is another's when its lease is over.
 	w.eventually("everything to be understood and passed on", func() bool {
 		return w.count(`select count(*) from deliveries where state = 'received'`)+w.count(`select count(*) from wakeups`) == 0
 	})
-	for id := range acknowledged {
+	all := maps.Clone(acknowledged)
+	maps.Copy(all, written)
+	for id := range all {
 		require.Equal(t, 1, w.count(`select count(*) from deliveries where dedupe_key = $1 and state = 'understood'`, id), id)
 		require.Equal(t, 1, w.count(`select count(*) from events e join deliveries d on d.id = e.delivery_id where d.dedupe_key = $1`, id), id)
 	}
 	stored := w.count(`select count(*) from deliveries`)
-	require.GreaterOrEqual(t, stored, len(acknowledged))
+	require.GreaterOrEqual(t, stored, len(all))
 	require.Equal(t, stored, w.count(`select count(*) from meetings where version = 1`), "each is one meeting, folded once")
 	require.Equal(t, stored, w.count(`select count(*) from meetings`))
 	w.eventually("each to have its one follow-up", func() bool { return w.count(`select count(*) from follow_ups`) == stored })
-	t.Logf("%d kills, %d acknowledged, %d stored", kills, len(acknowledged), stored)
+	// And what it leads to in HubSpot, where one is connected: one record each.
+	w.eventually("the meetings to be written", func() bool {
+		logged := w.logged(connected)
+		for _, n := range written {
+			if logged[fmt.Sprintf("Call %d", n)] == 0 {
+				return false
+			}
+		}
+		return w.count(`select count(*) from follow_ups f join organizations o on o.id = f.organization_id where o.name = 'connected' and f.state <> 'closed'`) == 0
+	})
+	for title, times := range w.logged(connected) {
+		require.Equal(t, 1, times, title)
+	}
+	t.Logf("%d kills; %d acknowledged, %d stored; %d of them in a connected account, each written once", kills, len(all), stored, len(written))
+}
+
+// connect makes a second organization, with a HubSpot account in which meetings are
+// logged without a question.
+func (w *world) connect() *devstack.Scene {
+	w.t.Helper()
+	sc, err := w.NewScene(w.ctx, "connected", devstack.DemoHub+1)
+	require.NoError(w.t, err)
+	require.NoError(w.t, sc.Connect(w.ctx))
+	for _, args := range [][]string{
+		{"organizations", "set", "--notes-wait", "1s"},
+		{"tools", "set", "allow", "contact.read", "company.read", "deal.read", "ticket.read", "meeting.read", "meeting.create"},
+	} {
+		_, err := sc.Run(w.ctx, args...)
+		require.NoError(w.t, err)
+	}
+	return sc
+}
+
+// logged are the meetings that an account has, by title.
+func (w *world) logged(sc *devstack.Scene) map[string]int {
+	byTitle := map[string]int{}
+	for _, r := range w.Simulator.Records(sc.HubID, "meetings") {
+		byTitle[r.Properties["hs_meeting_title"]]++
+	}
+	return byTitle
 }
 
 // Promise 1: Temporal is away, and nothing is lost.
