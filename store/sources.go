@@ -269,7 +269,7 @@ func (s *Store) ConnectAccount(ctx context.Context, sourceID uuid.UUID, accountI
 			return err
 		}
 		if owner != organizationID {
-			return errors.New("the account is another organization's")
+			return refuse("The account is another organization's. It has to be disconnected there first.")
 		}
 		if _, err := tx.Exec(ctx, `
 			update deliveries set state = 'received', reason = '', attempts = 0, next_attempt_at = now()

@@ -19,6 +19,7 @@ import (
 type Received interface {
 	SearchDeliveries(ctx context.Context, f store.DeliverySearch) ([]store.FoundDelivery, error)
 	DeliveryDetails(ctx context.Context, organizationID, id uuid.UUID) (store.DeliveryDetails, error)
+	Replays
 }
 
 // onPage is how many rows a page of a list has.
@@ -31,6 +32,7 @@ func (w *Web) registerDeliveries(inside *gin.RouterGroup) {
 	admin := inside.Group("/deliveries", w.requireRole(store.RoleAdmin))
 	admin.GET("", w.showDeliveries)
 	admin.GET("/:id", w.showDelivery)
+	w.registerReplay(admin)
 }
 
 type deliveriesPage struct {
@@ -207,6 +209,7 @@ type deliveryPage struct {
 	Events  []deliveryEvent
 	// Nobody: it belongs to no organization.
 	Nobody bool
+	Done   string
 }
 
 // deliveryEvent is what it told, with the workflow that it is for, for whoever runs
@@ -224,27 +227,41 @@ func (p deliveryPage) Revised() bool { return p.Details.Versions > 1 }
 // Waits says that it is looked at again.
 func (p deliveryPage) Waits() bool { return p.State == store.DeliveryReceived }
 
-func (w *Web) showDelivery(c *gin.Context) {
+// deliveryDones are what the page may say after a replay, by the word in its
+// address.
+var deliveryDones = map[string]string{
+	"resumed": "It is looked at again: what is missing is done.",
+	"redone":  "This is the copy that is done as new.",
+}
+
+// findDelivery is the delivery of the address, or the page that says that there is
+// none.
+func (w *Web) findDelivery(c *gin.Context) (store.DeliveryDetails, bool) {
 	id, err := uuid.Parse(c.Param("id"))
 	if err != nil {
 		w.noDelivery(c)
-		return
+		return store.DeliveryDetails{}, false
 	}
-	ctx := c.Request.Context()
-	data := deliveryPage{}
-	data.Details, err = w.store.DeliveryDetails(ctx, organization(c), id)
+	d, err := w.store.DeliveryDetails(c.Request.Context(), organization(c), id)
 	if errors.Is(err, store.ErrNotFound) && sessionOf(c).IsOperator {
-		data.Nobody = true
-		data.Details, err = w.store.DeliveryDetails(ctx, uuid.Nil, id)
+		// Those that belong to nobody are for whoever runs Debrief.
+		d, err = w.store.DeliveryDetails(c.Request.Context(), uuid.Nil, id)
 	}
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		w.noDelivery(c)
-		return
 	case err != nil:
 		w.broken(c, "reading a delivery", err)
+	}
+	return d, err == nil
+}
+
+func (w *Web) showDelivery(c *gin.Context) {
+	details, ok := w.findDelivery(c)
+	if !ok {
 		return
 	}
+	data := deliveryPage{Details: details, Nobody: details.OrganizationID == nil, Done: deliveryDones[c.Query("done")]}
 	data.deliveryView = viewDelivery(data.Details.FoundDelivery)
 	for name, value := range data.Headers {
 		data.Kept = append(data.Kept, header{name, value})

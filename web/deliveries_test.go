@@ -173,6 +173,52 @@ func TestADelivery(t *testing.T) {
 	require.NotContains(t, page.body, "Authorization")
 }
 
+// Looking again is asked for on a page that changes nothing; doing it as new takes
+// a tick, and a second click does nothing more.
+func TestADeliveryIsLookedAtAgain(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	admin, member := b.as(t, "ada@acme.example", store.RoleAdmin), b.as(t, "may@acme.example", store.RoleMember)
+	source := b.source(t, &b.org.ID, "zoom")
+	id := b.received(t, source, "1", time.Now())
+	require.NoError(t, b.store.SettleDelivery(t.Context(), id, store.DeliveryUnprocessable, "it is no event"))
+	address := b.server.URL + "/deliveries/" + id.String() + "/replay"
+	require.Equal(t, http.StatusForbidden, member.do(t, http.MethodGet, address).status)
+	require.Equal(t, http.StatusForbidden, member.post(t, address, "as", "missing").status)
+
+	page := admin.do(t, http.MethodGet, address)
+	require.Equal(t, http.StatusOK, page.status)
+	redo := regexp.MustCompile(`name="redo" value="([0-9a-f-]{36})"`).FindStringSubmatch(page.body)
+	require.NotNil(t, redo)
+	require.NotContains(t, page.body, "planted")
+	state := func() string { return b.first(t, `select state from deliveries where dedupe_key = '1'`) }
+	copies := func() string { return b.first(t, `select count(*)::text from deliveries where redo_id is not null`) }
+	require.Equal(t, "unprocessable", state())
+
+	require.Equal(t, http.StatusConflict, admin.post(t, address, "as", "all").status)
+	require.Equal(t, http.StatusConflict, admin.post(t, address, "as", "new", "redo", redo[1]).status)
+	require.Equal(t, http.StatusNotFound, admin.post(t, address, "as", "new", "redo", "x", "sure", "yes").status)
+	require.Equal(t, "0", copies())
+	for range 2 {
+		require.Equal(t, http.StatusSeeOther, admin.post(t, address, "as", "new", "redo", redo[1], "sure", "yes").status)
+	}
+	require.Equal(t, "1", copies())
+	require.Equal(t, "unprocessable", state())
+
+	out := admin.post(t, address, "as", "missing")
+	require.Equal(t, http.StatusSeeOther, out.status)
+	require.Equal(t, "received", state())
+	require.Contains(t, admin.do(t, http.MethodGet, b.server.URL+out.header.Get("Location")).body, "what is missing is done")
+
+	// What has no content any more says so.
+	require.NoError(t, b.store.SettleDelivery(t.Context(), id, store.DeliveryExcluded, "internal only"))
+	require.NotContains(t, admin.do(t, http.MethodGet, address).body, "<form method=\"post\" action=\"/deliveries")
+	out = admin.post(t, address, "as", "missing")
+	require.Equal(t, http.StatusConflict, out.status)
+	require.Contains(t, out.body, "nothing that could be read again")
+	require.Equal(t, http.StatusNotFound, admin.do(t, http.MethodGet, b.server.URL+"/deliveries/"+uuid.NewString()+"/replay").status)
+}
+
 func TestNobodySeesAnotherOrganizationsDeliveries(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

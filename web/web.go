@@ -73,6 +73,8 @@ type Options struct {
 	// WorkflowURL is where the operator sees the workflow of a meeting; nil for
 	// nowhere.
 	WorkflowURL func(meetingID uuid.UUID) string
+	// Preview says what would come of a delivery; nil shows nothing of it.
+	Preview Preview
 	// Schemas lists an organization's custom objects; nil where they are typed.
 	Schemas Schemas
 	// HTTPClient asks identity providers; nil for one with a timeout of 10 seconds.

@@ -23,6 +23,9 @@ type sourcesCmd struct {
 	Retire    sourcesRetireCmd    `cmd:"" help:"End the older of two secrets."`
 	Disable   sourcesDisableCmd   `cmd:"" help:"Take nothing more from a source."`
 	Enable    sourcesEnableCmd    `cmd:"" help:"Take events from a disabled source again."`
+
+	Connect    sourcesConnectCmd    `cmd:"" help:"Say that an account at the platform is the organization's: what comes of it through an installation's source goes there."`
+	Disconnect sourcesDisconnectCmd `cmd:"" help:"End that: what comes of the account is nobody's."`
 }
 
 // secretSource is how a platform's signing secret is given: never as an argument.
@@ -94,6 +97,8 @@ type sourcesAddCmd struct {
 	secretSource
 	sourceLimits
 
+	Installation bool `help:"One source for all organizations, where the platform has one URL per app (HubSpot, a shared Zoom app): each event goes to whoever connected its account."`
+
 	Known string   `name:"platform" help:"The platform; may also come first, without the flag." placeholder:"PLATFORM"`
 	Names []string `arg:"" optional:"" name:"platform-and-name" help:"The platform, as 'debrief sources platforms' lists them (not with --platform or --definition), and a short name for the source; the platform's if absent."`
 }
@@ -138,12 +143,12 @@ func (c *sourcesAddCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	s, o, err := a.open(ctx, "sources")
+	s, owner, err := sourcesOf(ctx, a, c.Installation)
 	if err != nil {
 		return err
 	}
 	source, err := s.CreateSource(ctx, store.NewSource{
-		OrganizationID: &o.ID, Platform: platform.Name(), Name: name, Secrets: []store.Secret{secret}, Settings: settings,
+		OrganizationID: owner, Platform: platform.Name(), Name: name, Secrets: []store.Secret{secret}, Settings: settings,
 	}, store.Operator)
 	if err != nil {
 		return err
@@ -225,16 +230,34 @@ func (c *sourcesSetCmd) Run(ctx context.Context, a *app) error {
 	return a.done(c.JSON, "%s is set.", source.Name)
 }
 
-type sourcesListCmd struct{ jsonFlag }
+type sourcesListCmd struct {
+	jsonFlag
+
+	Installation bool `help:"Those of the whole installation, not of an organization."`
+}
+
+// sourcesOf opens the store for the sources of the organization that the command is
+// about, or with nil as the owner for those of the installation.
+func sourcesOf(ctx context.Context, a *app, installation bool) (*store.Store, *uuid.UUID, error) {
+	if installation {
+		s, err := a.store(ctx, "sources")
+		return s, nil, err
+	}
+	s, o, err := a.open(ctx, "sources")
+	return s, &o.ID, err
+}
 
 func (c *sourcesListCmd) Run(ctx context.Context, a *app) error {
-	s, o, err := a.open(ctx, "sources")
+	s, owner, err := sourcesOf(ctx, a, c.Installation)
 	if err != nil {
 		return err
 	}
-	all, err := s.Sources(ctx, &o.ID)
+	all, err := s.Sources(ctx, owner)
 	if err != nil {
 		return err
+	}
+	if c.Installation {
+		all = slices.DeleteFunc(all, func(source store.Source) bool { return source.OrganizationID != nil })
 	}
 	type row struct {
 		store.Source
@@ -262,23 +285,78 @@ func (c *sourcesListCmd) Run(ctx context.Context, a *app) error {
 type namedSource struct {
 	jsonFlag
 
+	Installation bool `help:"The source is the whole installation's, not an organization's."`
+
 	Name string `arg:"" help:"The source."`
 }
 
 func (c namedSource) find(ctx context.Context, a *app) (*store.Store, store.Source, error) {
-	s, err := a.store(ctx, "sources")
+	s, owner, err := sourcesOf(ctx, a, c.Installation)
 	if err != nil {
 		return nil, store.Source{}, err
 	}
-	o, err := a.organization(ctx, s)
-	if err != nil {
-		return nil, store.Source{}, err
-	}
-	source, err := s.SourceByName(ctx, &o.ID, c.Name)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, store.Source{}, usagef("there is no source named %q: `debrief sources list` shows them", c.Name)
-	}
+	source, err := sourceNamed(ctx, s, owner, c.Name)
 	return s, source, err
+}
+
+// sourceNamed is the owner's source; a nil owner is the installation.
+func sourceNamed(ctx context.Context, s *store.Store, owner *uuid.UUID, name string) (store.Source, error) {
+	source, err := s.SourceByName(ctx, owner, name)
+	if errors.Is(err, store.ErrNotFound) {
+		list := "debrief sources list"
+		if owner == nil {
+			list += " --installation"
+		}
+		return store.Source{}, usagef("there is no source named %q: `%s` shows them", name, list)
+	}
+	return source, err
+}
+
+// installationsAccount is an account at the platform of an installation's source.
+type installationsAccount struct {
+	jsonFlag
+
+	Name    string `arg:"" help:"The installation's source."`
+	Account string `arg:"" help:"The account's ID, as the platform's events name it: a Zoom account ID, say."`
+}
+
+func (c installationsAccount) find(ctx context.Context, a *app) (*store.Store, store.Source, store.Organization, error) {
+	s, o, err := a.open(ctx, "sources")
+	if err != nil {
+		return nil, store.Source{}, o, err
+	}
+	source, err := sourceNamed(ctx, s, nil, c.Name)
+	return s, source, o, err
+}
+
+type sourcesConnectCmd struct{ installationsAccount }
+
+func (c *sourcesConnectCmd) Run(ctx context.Context, a *app) error {
+	s, source, o, err := c.find(ctx, a)
+	if err != nil {
+		return err
+	}
+	if err := s.ConnectAccount(ctx, source.ID, c.Account, o.ID, store.Operator); err != nil {
+		return err
+	}
+	return a.done(c.JSON, "What %s tells of that account goes to %s now, what it told before included.", source.Name, o.Name)
+}
+
+type sourcesDisconnectCmd struct{ installationsAccount }
+
+func (c *sourcesDisconnectCmd) Run(ctx context.Context, a *app) error {
+	s, source, o, err := c.find(ctx, a)
+	if err != nil {
+		return err
+	}
+	err = s.DisconnectAccount(ctx, source.ID, c.Account, o.ID, store.Operator)
+	if errors.Is(err, store.ErrNotFound) {
+		return usagef("that account of %s is not connected with %s", source.Name, o.Name)
+	}
+	if err != nil {
+		return err
+	}
+	return a.done(c.JSON, "What %s tells of that account is nobody's from now on.", source.Name)
 }
 
 type sourcesRotateCmd struct {

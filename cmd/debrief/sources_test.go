@@ -53,6 +53,39 @@ func TestSources(t *testing.T) {
 	}
 }
 
+// One source for all: it is nobody's in particular, and an account is one
+// organization's.
+func TestSourcesOfTheInstallation(t *testing.T) {
+	t.Parallel()
+	command := sourcesCommand(t)
+	_, organizations, _ := command("organizations", "list", "--json")
+	var made []struct{ Name string }
+	require.NoError(t, json.Unmarshal([]byte(organizations), &made))
+	ours := made[0].Name
+	for _, tc := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"organizations", "create", "another", "--domain", "another.example"}, exitOK, "another"},
+		{[]string{"sources", "add", "zoom", "--installation", "--generate"}, exitOK, "Let zoom post to"},
+		{[]string{"sources", "list", "--installation"}, exitOK, "zoom"},
+		{[]string{"sources", "list", "-o", ours}, exitOK, "No source yet"},
+		{[]string{"sources", "disable", "zoom", "-o", ours}, exitUsage, `there is no source named "zoom"`},
+		{[]string{"sources", "set", "zoom", "--installation", "--rate-limit", "600"}, exitOK, "zoom is set."},
+		{[]string{"sources", "connect", "zoom", "Acct_1", "-o", ours}, exitOK, "what it told before included"},
+		{[]string{"sources", "connect", "zoom", "Acct_1", "-o", "another"}, exitRefused, "another organization's"},
+		{[]string{"sources", "disconnect", "zoom", "Acct_1", "-o", "another"}, exitUsage, "is not connected with another"},
+		{[]string{"sources", "disconnect", "zoom", "Acct_1", "-o", ours}, exitOK, "nobody's from now on"},
+		{[]string{"sources", "connect", "zoom", "Acct_1", "-o", "another"}, exitOK, "goes to another now"},
+		{[]string{"sources", "connect", "imagined", "Acct_1", "-o", "another"}, exitUsage, "sources list --installation"},
+	} {
+		code, out, errs := command(tc.args...)
+		require.Equal(t, tc.code, code, "%v: %s", tc.args, errs)
+		require.Contains(t, out+errs, tc.want, "%v", tc.args)
+	}
+}
+
 func TestExclusions(t *testing.T) {
 	t.Parallel()
 	command := sourcesCommand(t)

@@ -320,7 +320,8 @@ func TestEveryPageInBothLanguages(t *testing.T) {
 	pages := []string{
 		"/inbox", "/inbox/" + meeting, "/meetings", "/meetings/" + meeting, "/tools", "/tools?preset=hands-off", "/connections", "/connections/" + connection,
 		"/connections/" + connection + "/disconnect", "/people", "/people/" + id("select id::text from people"+mine+"limit 1"),
-		"/deliveries", "/deliveries/" + id("select id::text from deliveries"+mine+"limit 1"), "/audit", "/audit/" + id("select id::text from audit"+mine+"and kind = 'call' limit 1"),
+		"/deliveries", "/deliveries/" + id("select id::text from deliveries"+mine+"limit 1"),
+		"/deliveries/" + id("select id::text from deliveries"+mine+"limit 1") + "/replay", "/audit", "/audit/" + id("select id::text from audit"+mine+"and kind = 'call' limit 1"),
 		"/settings", "/overview", "/meetings/" + uuid.NewString(), "/connect/unknown", "/session/unknown",
 	}
 	walk := func(p *page, language string, width int) {
