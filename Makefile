@@ -41,14 +41,13 @@ conformance: conformance/node_modules/.package-lock.json ## Run HubSpot's own No
 
 # Too long for every day; a release has seen them.
 .PHONY: fuzz duplicates
-fuzz: ## Fuzz what HubSpot may answer, two minutes a target
-	@for target in FuzzResponse FuzzError FuzzSignature FuzzWebhook FuzzValues; do \
-	  go test -run '^$$' -fuzz "^$$target$$" -fuzztime 2m ./hubspot || exit 1; \
+fuzz: ## Fuzz every parser and verifier, two minutes a target
+	@for package in ./hubspot ./webhooks; do \
+	  for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+	    go test -run '^$$' -fuzz "^$$target$$" -fuzztime 2m -fuzzminimizetime 1x $$package || exit 1; \
+	  done; \
 	done
-	@for target in FuzzZoom FuzzDebrief FuzzFathom FuzzFireflies FuzzCalendly FuzzCalcom FuzzGranola FuzzRecall FuzzDefined \
-	    FuzzFetched FuzzDefinition FuzzVerify FuzzNextSteps; do \
-	  go test -run '^$$' -fuzz "^$$target$$" -fuzztime 2m ./webhooks || exit 1; \
-	done
+
 duplicates: postgres ## Cut every kind of create 200 times in every place
 	@$(if $(RACE),CGO_ENABLED=1) go test $(RACE) -count=1 -timeout 60m -run TestExactlyOneRecord ./crm -args -tries=200
 

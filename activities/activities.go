@@ -23,7 +23,13 @@ type Activities struct {
 	Store       *store.Store
 	Gate        *crm.Gate
 	Connections *connections.Service
-	Log         zerolog.Logger
+	// Deliveries gets what deliveries only name.
+	Deliveries Deliveries
+	// Tender looks after sources at their platforms.
+	Tender Tender
+	// Histories forgets what Temporal keeps of follow-ups.
+	Histories Histories
+	Log       zerolog.Logger
 }
 
 // Meeting names a meeting. It is what every activity of a follow-up is given.

@@ -25,6 +25,34 @@ const (
 	// TypeLater: HubSpot or a lock asks for patience; it is tried again when it
 	// said, and nothing is wrong.
 	TypeLater = "Later"
+	// TypeNotYet: a meeting platform has nothing under the name that its webhook told.
+	TypeNotYet = "NotYet"
+	// TypeCredentialsRefused: a meeting platform does not accept a source's
+	// credentials, or they may not do what has to be done.
+	TypeCredentialsRefused = "CredentialsRefused"
+	// TypeDenied: a meeting platform won't do it, however often it is asked.
+	TypeDenied = "Denied"
+)
+
+// What errors of a meeting platform's API say of themselves. (Package webhooks has
+// them, and uses this package, not the other way round.)
+type (
+	patience interface {
+		error
+		RetryAfter() time.Duration
+	}
+	absence interface {
+		error
+		NotThere() bool
+	}
+	refusedCredentials interface {
+		error
+		CredentialsRefused() bool
+	}
+	denial interface {
+		error
+		Final() bool
+	}
 )
 
 // temporalError maps the errors of our own packages to Temporal's, in one place.
@@ -37,6 +65,10 @@ func temporalError(err error) error {
 	var retry *crm.RetryError
 	var transient *connections.TransientError
 	var refusal *store.Refusal
+	var wait patience
+	var absent absence
+	var credentials refusedCredentials
+	var denied denial
 	switch {
 	case errors.As(err, &paused):
 		return temporal.NewNonRetryableApplicationError(paused.Public(), TypeDisconnected, err, paused.ConnectionID)
@@ -48,6 +80,14 @@ func temporalError(err error) error {
 		return later(err, retry.After)
 	case errors.As(err, &transient):
 		return later(err, transient.RetryAfter)
+	case errors.As(err, &wait):
+		return platformLater(err, wait.RetryAfter())
+	case errors.As(err, &absent):
+		return temporal.NewNonRetryableApplicationError(err.Error(), TypeNotYet, err)
+	case errors.As(err, &credentials):
+		return temporal.NewNonRetryableApplicationError(err.Error(), TypeCredentialsRefused, err)
+	case errors.As(err, &denied):
+		return temporal.NewNonRetryableApplicationError(err.Error(), TypeDenied, err)
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrErased):
 		return temporal.NewNonRetryableApplicationError(err.Error(), TypeNotFound, err)
 	default:
@@ -65,5 +105,16 @@ func later(err error, after time.Duration) error {
 		NextRetryDelay: max(after, 100*time.Millisecond),
 		Category:       temporal.ApplicationErrorCategoryBenign,
 		Cause:          err,
+	})
+}
+
+// platformLater is [later] for a platform that did not say how long: then it is
+// asked less and less often.
+func platformLater(err error, after time.Duration) error {
+	if after > 0 {
+		return later(err, after)
+	}
+	return temporal.NewApplicationErrorWithOptions(err.Error(), TypeLater, temporal.ApplicationErrorOptions{
+		Category: temporal.ApplicationErrorCategoryBenign, Cause: err,
 	})
 }

@@ -2,6 +2,7 @@ package activities
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"testing"
 	"time"
@@ -14,6 +15,23 @@ import (
 	"github.com/debriefhq/debrief/crm"
 	"github.com/debriefhq/debrief/store"
 )
+
+// The errors of a platform's API, as package webhooks makes them.
+type (
+	slow    struct{ after time.Duration }
+	absent  struct{}
+	refused struct{}
+	final   struct{}
+)
+
+func (slow) Error() string               { return "asks for patience" }
+func (s slow) RetryAfter() time.Duration { return s.after }
+func (absent) Error() string             { return "has nothing" }
+func (absent) NotThere() bool            { return true }
+func (refused) Error() string            { return "refuses" }
+func (refused) CredentialsRefused() bool { return true }
+func (final) Error() string              { return "won't" }
+func (final) Final() bool                { return true }
 
 // What asks for patience is retried when it said, without an alarm; what waits
 // for people is not retried at all.
@@ -35,6 +53,11 @@ func TestErrorsBecomeTemporals(t *testing.T) {
 		"its connection is gone":     {err: store.ErrNoConnection, kind: TypeDisconnected, final: true},
 		"a refusal":                  {err: &store.Refusal{Sentence: "It is too late."}, kind: TypeRefused, final: true},
 		"nothing there":              {err: store.ErrNotFound, kind: TypeNotFound, final: true},
+		"a platform's limit":         {err: fmt.Errorf("fetching: %w", slow{7 * time.Second}), kind: TypeLater, after: 7 * time.Second},
+		"a platform in trouble":      {err: slow{}, kind: TypeLater}, // less and less often
+		"not at the platform yet":    {err: fmt.Errorf("fetching: %w", absent{}), kind: TypeNotYet, final: true},
+		"a platform refuses":         {err: fmt.Errorf("fetching: %w", refused{}), kind: TypeCredentialsRefused, final: true},
+		"a platform won't":           {err: fmt.Errorf("fetching: %w", final{}), kind: TypeDenied, final: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -63,6 +63,9 @@ func (a *Activities) plan(ctx context.Context, m Meeting) error {
 	subject := planner.Subject{
 		Meeting: met.Content, Domains: organization.Domains, Ignored: organization.Settings.IgnoredAddresses, Answers: answers,
 	}
+	if subject.Told, err = a.Store.ToldRecords(ctx, m.OrganizationID, m.MeetingID); err != nil {
+		return err
+	}
 	if met.FirstWordAt != nil {
 		subject.HeardAt = *met.FirstWordAt
 	}
@@ -105,7 +108,7 @@ func (a *Activities) plan(ctx context.Context, m Meeting) error {
 	})
 	if err := a.Store.SavePlan(ctx, store.Plan{
 		OrganizationID: m.OrganizationID, MeetingID: m.MeetingID, MeetingVersion: met.Version, AnswersVersion: answersVersion, ConnectionID: connection.ID,
-		Resolution: resolution, Drafts: drafts,
+		Resolution: resolution, Records: knownRecords(resolution), Drafts: drafts,
 	}); err != nil {
 		return err
 	}

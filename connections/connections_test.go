@@ -588,7 +588,7 @@ func TestUninstallIsSeenInTheJournal(t *testing.T) {
 	require.Equal(t, store.Connected, b.state(t, id))
 
 	// An app that may not read it loses nothing.
-	b.sim.Inject(hubspottest.Fault{Path: "/oauth/2026-09/token", Status: 400, Body: `{"status":"BAD_SCOPES","error":"invalid_scope","message":"no"}`})
+	b.sim.Inject(hubspottest.Fault{Path: "/oauth/2026-09/token", Status: 400, Times: 2, Body: `{"status":"BAD_SCOPES","error":"invalid_scope","message":"no"}`})
 	read()
 	require.Equal(t, 1, b.count(t, `select count(*) from apps where journal_problem <> '' and journal_due_at > now() + interval '50 minutes'`))
 	require.Equal(t, store.Connected, b.state(t, id))

@@ -44,6 +44,19 @@ func (c *cache) get(k cacheKey) (any, bool) {
 	return e.value, true
 }
 
+// freshFor is how old what is cached has to be before evidence that it is wrong counts:
+// it may be the evidence that is.
+const freshFor = 10 * time.Second
+
+// doubt forgets an entry that was shown to be wrong, unless it is fresh.
+func (c *cache) doubt(k cacheKey) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e, ok := c.entries[k]; ok && c.now().Sub(e.at) > freshFor {
+		delete(c.entries, k)
+	}
+}
+
 func (c *cache) put(k cacheKey, v any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

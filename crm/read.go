@@ -170,12 +170,27 @@ func (r *Reader) ArchivedOwner(ctx context.Context, email string) (id string, er
 }
 
 // Pipelines lists the pipelines of deals or tickets. It is the gate's own call:
-// no tool, cached for [Options].CacheAge.
-func (r *Reader) Pipelines(ctx context.Context, object string) ([]hubspot.Pipeline, error) {
+// no tool, cached for [Options].CacheAge. stages are those that records were seen in:
+// one that is not among what is cached shows that to be old, and has it read anew.
+// (HubSpot has webhooks for records, and none for pipelines, owners or properties.)
+func (r *Reader) Pipelines(ctx context.Context, object string, stages ...string) ([]hubspot.Pipeline, error) {
 	what := "reading the pipelines of " + plural(object)
+	key := cacheKey{r.scope.OrganizationID, r.scope.ConnectionID, what}
+	if v, ok := r.gate.cache.get(key); ok {
+		known := v.([]hubspot.Pipeline) //nolint:forcetypeassert // the key says which type
+		if slices.ContainsFunc(stages, func(id string) bool { return id != "" && !hasStage(known, id) }) {
+			r.gate.cache.doubt(key)
+		}
+	}
 	return cachedRead(ctx, r, what, what, nil, func(ctx context.Context, c *hubspot.Client) ([]hubspot.Pipeline, string, error) {
 		pipelines, err := c.Pipelines(ctx, plural(object))
 		return pipelines, "", err
+	})
+}
+
+func hasStage(pipelines []hubspot.Pipeline, id string) bool {
+	return slices.ContainsFunc(pipelines, func(p hubspot.Pipeline) bool {
+		return slices.ContainsFunc(p.Stages, func(s hubspot.Stage) bool { return s.ID == id })
 	})
 }
 

@@ -3,10 +3,12 @@ package crm_test
 import (
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/debriefhq/debrief/crm"
 	"github.com/debriefhq/debrief/hubspot"
 	"github.com/debriefhq/debrief/hubspot/hubspottest"
 	"github.com/debriefhq/debrief/policy"
@@ -113,4 +115,30 @@ func TestForeignConnection(t *testing.T) {
 	_, err := b.gate.Reader(scope).Get(b.ctx, "contact", "1", getNothing)
 	require.ErrorIs(t, err, store.ErrNoConnection)
 	require.Empty(t, b.sim.Calls())
+}
+
+// A stage that what is kept does not know has it read anew, once it is not quite
+// fresh: HubSpot tells nobody when its admins change pipelines.
+func TestAnUnknownStageHasPipelinesReadAnew(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	now := time.Now()
+	gate := crm.New(crm.Options{
+		Store: b.store, Tokens: b.tokens, Client: hubspot.New(hubspot.Options{BaseURL: b.sim.URL}), Now: func() time.Time { return now },
+	})
+	read := func(stages ...string) int {
+		before := len(b.calls())
+		pipelines, err := gate.Reader(b.scope()).Pipelines(b.ctx, "deal", stages...)
+		require.NoError(t, err)
+		require.NotEmpty(t, pipelines)
+		return len(b.calls()) - before
+	}
+	require.Equal(t, 1, read())
+	require.Zero(t, read("new-since"), "it was read a moment ago: there is no such stage")
+	now = now.Add(11 * time.Second)
+	require.Zero(t, read("closedwon", ""), "nothing speaks against it")
+	require.Equal(t, 1, read("closedwon", "new-since"))
+	require.Zero(t, read("new-since"))
+	now = now.Add(5*time.Minute + time.Second)
+	require.Equal(t, 1, read())
 }

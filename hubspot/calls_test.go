@@ -628,10 +628,12 @@ func TestJournal(t *testing.T) {
 		require.True(t, found)
 		require.True(t, first.ExpiresAt.After(b.sim.Now()))
 		require.NotContains(t, fmt.Sprintf("%v %+v %#v", first, &first, first), first.URL)
-		events, err := client.JournalEvents(ctx, first) // answers 400 to a token
+		file, err := client.JournalFile(ctx, first) // answers 400 to a token
 		require.NoError(t, err)
-		require.Len(t, events, 1)
-		require.Equal(t, hubspot.ActionInstall, events[0].Action)
+		require.Len(t, file.Events, 1)
+		require.Equal(t, hubspot.ActionInstall, file.Events[0].Action)
+		require.Empty(t, file.Events[0].Changes)
+		require.False(t, file.PublishedAt.IsZero())
 		require.NotContains(t, fmt.Sprintf("%+v", b.seen.last()), first.URL)
 
 		_, found, err = client.NextJournalEntry(ctx, first.Offset)
@@ -641,16 +643,16 @@ func TestJournal(t *testing.T) {
 		second, found, err := client.NextJournalEntry(ctx, first.Offset)
 		require.NoError(t, err)
 		require.True(t, found)
-		events, err = client.JournalEvents(ctx, second)
+		file, err = client.JournalFile(ctx, second)
 		require.NoError(t, err)
-		require.Len(t, events, 1)
-		require.Equal(t, hubspot.LifecycleEvent, events[0].Type)
-		require.Equal(t, hubspot.ActionUninstall, events[0].Action)
-		require.EqualValues(t, hub, events[0].HubID)
-		require.False(t, events[0].OccurredAt.IsZero())
+		require.Len(t, file.Events, 1)
+		require.Equal(t, hubspot.LifecycleEvent, file.Events[0].Type)
+		require.Equal(t, hubspot.ActionUninstall, file.Events[0].Action)
+		require.EqualValues(t, hub, file.Events[0].HubID)
+		require.False(t, file.Events[0].OccurredAt.IsZero())
 
 		b.sim.Advance(second.ExpiresAt.Sub(b.sim.Now()) + time.Second)
-		_, err = client.JournalEvents(ctx, second)
+		_, err = client.JournalFile(ctx, second)
 		require.ErrorIs(t, err, hubspot.ErrUnavailable)
 		require.NotErrorIs(t, err, hubspot.ErrMissingScopes, "an expired address is no missing scope")
 	}
@@ -695,14 +697,14 @@ func TestJournalFilesAreFetchedFromSafeAddresses(t *testing.T) {
 	for base, want := range allowed {
 		asked = nil
 		for _, address := range all {
-			_, err := client(base).JournalEvents(t.Context(), hubspot.JournalEntry{URL: address})
+			_, err := client(base).JournalFile(t.Context(), hubspot.JournalEntry{URL: address})
 			if err != nil {
 				require.NotContains(t, err.Error(), "files.example")
 			}
 		}
 		require.Equal(t, want, asked, "for the API at %q", base)
 	}
-	_, err := client("").JournalEvents(t.Context(), hubspot.JournalEntry{URL: "https://files.example/long"})
+	_, err := client("").JournalFile(t.Context(), hubspot.JournalEntry{URL: "https://files.example/long"})
 	require.ErrorIs(t, err, hubspot.ErrResponseTooLarge)
 }
 
@@ -710,6 +712,6 @@ func TestAJournalFileWithoutEventsIsNotPassedOver(t *testing.T) {
 	t.Parallel()
 	client, _ := against(t, answer(http.StatusOK, `{}`))
 	base := strings.TrimSuffix(strings.TrimPrefix(client.String(), "hubspot.Client("), ")")
-	_, err := client.JournalEvents(t.Context(), hubspot.JournalEntry{URL: base})
+	_, err := client.JournalFile(t.Context(), hubspot.JournalEntry{URL: base})
 	require.Error(t, err)
 }

@@ -51,7 +51,7 @@ func eachCall(ctx context.Context, c *Client, o OAuth) []func() (any, error) {
 		func() (any, error) { return c.Schema(ctx, "cars") },
 		func() (any, error) { return c.AccountDetails(ctx) },
 		func() (any, error) { entry, _, err := c.NextJournalEntry(ctx, ""); return entry, err },
-		func() (any, error) { return c.JournalEvents(ctx, JournalEntry{URL: "https://files.example/1"}) },
+		func() (any, error) { return c.JournalFile(ctx, JournalEntry{URL: "https://files.example/1"}) },
 		func() (any, error) { return o.Refresh(ctx, "r") },
 		func() (any, error) { return o.Introspect(ctx, "t", AccessTokenKind) },
 	}
@@ -72,6 +72,8 @@ func FuzzResponse(f *testing.F) {
 		`{"results":[{"id":"default","stages":[{"id":"1","metadata":{"isClosed":true,"probability":0.5,"x":null}}]}]}`,
 		`{"results":[{"objectTypeId":"2-1","labels":{"singular":"Car"},"properties":[{"name":"n","options":[{"displayOrder":-1}]}]}]}`,
 		`{"url":"https://files.example/1","currentOffset":"o","expiresAt":1}`,
+		`{"publishedAt":"2026-11-22T00:00:00Z","journalEvents":[{"type":"object","action":"UPDATE","portalId":1,"objectTypeId":"0-3","objectId":7,"propertyChanges":{"amount":5,"x":{"value":null},"y":[1]}}]}`,
+		`{"journalEvents":[{"action":"MERGE","portalId":1,"objectTypeId":"0-1","objectId":"7","mergedObjectIds":[8,null,{}],"propertyChanges":{"hs_merged_object_ids":";8; "}},{"action":"ASSOCIATION_REMOVED","fromObjectTypeId":"0-1","fromObjectId":1,"toObjectTypeId":null}]}`,
 		`{"journalEvents":[{"type":"app_lifecycle_event","action":"APP_UNINSTALL","portalId":"1","occurredAt":"2026-11-22T00:00:00Z"},null]}`,
 		`{"active":true,"hub_id":"1","scopes":["a",1]}`, `{"access_token":"a","expires_in":"1e99","hub_id":1e300,"scopes":"a b"}`,
 	} {

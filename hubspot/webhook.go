@@ -1,6 +1,7 @@
 package hubspot
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"strconv"
@@ -66,6 +67,7 @@ type eventJSON struct {
 	SubscriptionType lenient  `json:"subscriptionType"`
 	EventType        lenient  `json:"eventType"`
 	ObjectTypeID     lenient  `json:"objectTypeId"`
+	FromObjectTypeID lenient  `json:"fromObjectTypeId"`
 	ObjectID         lenient  `json:"objectId"`
 	AttemptNumber    lenient  `json:"attemptNumber"`
 	PropertyName     lenient  `json:"propertyName"`
@@ -135,7 +137,7 @@ func (e eventJSON) event() WebhookEvent {
 	object, kind, _ := strings.Cut(out.Type, ".")
 	out.Kind = kind
 	if out.ObjectTypeID == "" {
-		out.ObjectTypeID = singularTypeIDs[object]
+		out.ObjectTypeID = cmp.Or(singularTypeIDs[object], string(e.FromObjectTypeID))
 	}
 	return out
 }
@@ -144,7 +146,9 @@ func (e eventJSON) event() WebhookEvent {
 var singularTypeIDs = map[string]string{"contact": "0-1", "company": "0-2", "deal": "0-3", "ticket": "0-5"}
 
 // Key is the same for each delivery of one event, and for no other: HubSpot's
-// advice is subscription, object, property and time, since event IDs repeat.
+// advice is subscription, object, property and time, since event IDs repeat. The
+// kind stands for the subscription, so that two subscriptions to the same thing
+// ("contact.creation", "object.creation"), two apps and the journal tell one event.
 // Where an event has no single object, its ends or parts stand for it. The key
 // holds IDs and names, no value.
 func (e WebhookEvent) Key() string {
@@ -153,7 +157,11 @@ func (e WebhookEvent) Key() string {
 	if e.OccurredAt.IsZero() {
 		at = "event " + n(e.EventID)
 	}
-	parts := []string{n(e.HubID), n(e.SubscriptionID), e.Type, e.ObjectTypeID, e.ObjectID, at}
+	object := e.ObjectTypeID
+	if object == "" {
+		object, _, _ = strings.Cut(e.Type, ".")
+	}
+	parts := []string{n(e.HubID), e.Kind, object, e.ObjectID, at}
 	switch e.Kind {
 	case EventPropertyChange:
 		parts = append(parts, e.PropertyName)

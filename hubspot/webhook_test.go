@@ -133,16 +133,23 @@ func TestWebhookEventKey(t *testing.T) {
 		require.NoError(t, err)
 		return events[0].Key()
 	}
-	require.Equal(t, "991/25/contact.propertyChange/0-1/501/1700000000123/phone", key(change))
+	require.Equal(t, "991/propertyChange/0-1/501/1700000000123/phone", key(change))
 
-	same := [][2]string{{`"attemptNumber":0`, `"attemptNumber":3`}, {`"eventId":1`, `"eventId":2`}, {`"objectId":501`, `"objectId":"501"`}}
+	same := [][2]string{
+		{`"attemptNumber":0`, `"attemptNumber":3`},
+		{`"eventId":1`, `"eventId":2`},
+		{`"objectId":501`, `"objectId":"501"`},
+		{`"subscriptionId":25`, `"subscriptionId":27`},
+		{`"appId":31`, `"appId":32`},
+		{`"contact.propertyChange"`, `"object.propertyChange","objectTypeId":"0-1"`},
+	}
 	for _, s := range same {
 		require.Equal(t, key(change), key(strings.Replace(change, s[0], s[1], 1)), s[1])
 	}
 	other := map[string][][2]string{
 		change: {
 			{`"portalId":991`, `"portalId":992`},
-			{`"subscriptionId":25`, `"subscriptionId":27`},
+			{`"contact.propertyChange"`, `"deal.propertyChange"`},
 			{`"objectId":501`, `"objectId":502`},
 			{`"phone"`, `"mobilephone"`},
 			{`1700000000123`, `1700000000124`},

@@ -64,8 +64,9 @@ const maxPairs = 50
 
 // CorrelationKeys are the names by which the event's meeting can be found. An
 // event without any can't be told to belong to a meeting: see [Event.Validate].
-func CorrelationKeys(e Event) []Key {
-	e = e.Normalize()
+func CorrelationKeys(e Event) []Key { return correlationKeys(e.Normalize()) }
+
+func correlationKeys(e Event) []Key {
 	var keys []Key
 	alone := func(kind KeyKind, value string) {
 		if value != "" {

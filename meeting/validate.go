@@ -157,7 +157,7 @@ func (e Event) Validate() error {
 	c.short("provider_account_id", e.ProviderAccountID)
 	c.time("occurred_at", e.OccurredAt)
 	e.check(&c)
-	named := slices.ContainsFunc(CorrelationKeys(e), func(k Key) bool { return k.Kind != KeyPeople })
+	named := slices.ContainsFunc(correlationKeys(e), func(k Key) bool { return k.Kind != KeyPeople })
 	c.must(named, "keys",
 		"name no occurrence: give an instance_id, or another key together with scheduled_start or actual_start")
 	return c.err()
@@ -165,24 +165,42 @@ func (e Event) Validate() error {
 
 func (d Details) check(c *checker) {
 	k := d.Keys
-	for field, v := range map[string]string{
-		"keys.instance_id": k.InstanceID, "keys.previous_instance_id": k.PreviousInstanceID, "keys.provider_meeting_id": k.ProviderMeetingID, "keys.recording_id": k.RecordingID,
-		"keys.ical_uid": k.ICalUID, "keys.calendar_event_id": k.CalendarEventID, "keys.join_url": k.JoinURL,
-		"keys.booking_uid": k.BookingUID, "keys.previous_booking_uid": k.PreviousBookingUID,
-		"title": d.Title, "timezone": d.TimeZone, "organizer.name": d.Organizer.Name, "organizer.email": d.Organizer.Email,
-		"host_id": d.HostID, "transcript.status": d.Transcript.Status, "transcript.ref": d.Transcript.Ref,
-		"cancellation.by": d.Cancellation.By, "cancellation.by_type": d.Cancellation.ByType,
+	for _, v := range [...]struct{ field, value string }{
+		{"keys.instance_id", k.InstanceID},
+		{"keys.previous_instance_id", k.PreviousInstanceID},
+		{"keys.provider_meeting_id", k.ProviderMeetingID},
+		{"keys.recording_id", k.RecordingID},
+		{"keys.ical_uid", k.ICalUID},
+		{"keys.calendar_event_id", k.CalendarEventID},
+		{"keys.join_url", k.JoinURL},
+		{"keys.booking_uid", k.BookingUID},
+		{"keys.previous_booking_uid", k.PreviousBookingUID},
+		{"title", d.Title},
+		{"timezone", d.TimeZone},
+		{"organizer.name", d.Organizer.Name},
+		{"organizer.email", d.Organizer.Email},
+		{"host_id", d.HostID},
+		{"transcript.status", d.Transcript.Status},
+		{"transcript.ref", d.Transcript.Ref},
+		{"cancellation.by", d.Cancellation.By},
+		{"cancellation.by_type", d.Cancellation.ByType},
 	} {
-		c.short(field, v)
+		c.short(v.field, v.value)
 	}
 	c.text("cancellation.reason", d.Cancellation.Reason, maxPassage)
 	c.text("recording_url", d.RecordingURL, 4*maxShort)
 	c.text("report_url", d.ReportURL, 4*maxShort)
-	for field, t := range map[string]time.Time{
-		"keys.previous_start": k.PreviousStart, "scheduled_start": d.ScheduledStart, "scheduled_end": d.ScheduledEnd,
-		"actual_start": d.ActualStart, "actual_end": d.ActualEnd,
+	for _, t := range [...]struct {
+		field string
+		at    time.Time
+	}{
+		{"keys.previous_start", k.PreviousStart},
+		{"scheduled_start", d.ScheduledStart},
+		{"scheduled_end", d.ScheduledEnd},
+		{"actual_start", d.ActualStart},
+		{"actual_end", d.ActualEnd},
 	} {
-		c.time(field, t)
+		c.time(t.field, t.at)
 	}
 	c.span("scheduled_end", d.ScheduledStart, d.ScheduledEnd)
 	c.span("actual_end", d.ActualStart, d.ActualEnd)
@@ -326,7 +344,9 @@ func (c *checker) prose(field string, t Text) {
 }
 
 func (c *checker) count(field string, n, limit int) {
-	c.must(n <= limit, field, fmt.Sprintf("are more than %d", limit))
+	if n > limit {
+		c.must(false, field, fmt.Sprintf("are more than %d", limit))
+	}
 }
 
 func (c *checker) time(field string, t time.Time) {
@@ -342,7 +362,10 @@ func (c *checker) span(field string, start, end time.Time) {
 
 // clean trims s and makes it storable: valid UTF-8, without NUL.
 func clean(s string) string {
-	return strings.TrimSpace(strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", ""))
+	if !utf8.ValidString(s) { // which is much faster than to make it valid
+		s = strings.ToValidUTF8(s, "\uFFFD")
+	}
+	return strings.TrimSpace(strings.ReplaceAll(s, "\x00", ""))
 }
 
 // cleanEmail returns the address in lower case, or nothing where s is none:

@@ -214,6 +214,18 @@ func (o *Outbox) gather(ctx context.Context, n store.Notice) (f facts, obsolete 
 		}
 		f.Person = names[n.About.PersonID.String()]
 		f.Link = o.options.PublicURL + "/"
+	case n.About.SourceID != nil:
+		source, err := o.options.Store.Source(ctx, *n.About.SourceID)
+		if errors.Is(err, store.ErrNotFound) {
+			return f, "the source is gone", nil
+		}
+		if err != nil {
+			return f, "", err
+		}
+		if source.API.State() != "refused" {
+			return f, "the platform accepts the source's credentials by now, or they were removed", nil
+		}
+		f.Source, f.Reason = source.Name, source.API.Problem
 	case n.Kind == store.NoticeSlackRefused:
 		app, err := o.options.Store.SlackApp(ctx, n.OrganizationID)
 		if errors.Is(err, store.ErrNotFound) {

@@ -345,3 +345,35 @@ func TestSendTest(t *testing.T) {
 	_, bodies := parts(t, got[0].Raw)
 	require.Contains(t, bodies["text/plain"], "äöüß ÄÖÜ €")
 }
+
+// An admin is told that a source's credentials are refused, once, and not any more
+// when there are others.
+func TestRefusedSourceIsTold(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.person("Ada", "ada@acme.example", "admin")
+	require.NoError(t, b.store.SetLanguage(t.Context(), b.org.ID, "ada@acme.example", "de"))
+	refused := func(name string) store.Source {
+		source, err := b.store.CreateSource(t.Context(), store.NewSource{
+			OrganizationID: &b.org.ID, Platform: "zoom", Name: name, Secrets: []store.Secret{"planted-signing-secret"},
+		}, store.Operator)
+		require.NoError(t, err)
+		require.NoError(t, b.store.SetSourceCredentials(t.Context(), source.ID, map[string]store.Secret{"client_secret": "planted-key"}, store.Operator))
+		source, err = b.store.Source(t.Context(), source.ID)
+		require.NoError(t, err)
+		for range 2 {
+			require.NoError(t, b.store.RefuseAPI(t.Context(), source, "zoom refuses the credentials (401)", true))
+		}
+		return source
+	}
+	refused("calls")
+	mended := refused("mended")
+	require.NoError(t, b.store.SetSourceCredentials(t.Context(), mended.ID, mended.Credentials, store.Operator))
+	require.NoError(t, b.look())
+	got := b.server.Received()
+	require.Len(t, got, 1)
+	header, bodies := parts(t, got[0].Raw)
+	require.Equal(t, "Die Quelle „calls“ braucht andere Zugangsdaten", subject(t, header))
+	require.Contains(t, bodies["text/plain"], "zoom nimmt die Zugangsdaten nicht an (401)")
+	require.NotContains(t, got[0].Raw, "planted")
+}

@@ -19,6 +19,8 @@ type facts struct {
 	Connection, Account, App string
 	// Person is the name of whom it is about.
 	Person string
+	// Source is a source's name.
+	Source string
 	// Reason is a sentence of our own.
 	Reason string
 	// Questions wait for an answer, about Meetings.
@@ -136,6 +138,22 @@ var wordings = map[store.NoticeKind]map[string]wording{
 			},
 		},
 	},
+	store.NoticeSourceRefused: {
+		"en": {
+			subject: `The source "{source}" needs other API credentials`,
+			paragraphs: []string{
+				`The platform does not let Debrief get what the webhooks of the source "{source}" only name: {reason}.`,
+				`Nothing is lost: what came waits. It goes on once somebody gives Debrief other credentials (debrief sources credentials) or allows these to do more at the platform.`,
+			},
+		},
+		"de": {
+			subject: `Die Quelle „{source}“ braucht andere Zugangsdaten`,
+			paragraphs: []string{
+				`Die Plattform lässt Debrief nicht abrufen, was die Webhooks der Quelle „{source}“ nur nennen: {reason}.`,
+				`Es geht nichts verloren: Was gekommen ist, wartet. Es geht weiter, sobald jemand Debrief andere Zugangsdaten gibt (debrief sources credentials) oder diesen bei der Plattform mehr erlaubt.`,
+			},
+		},
+	},
 	store.NoticeAsked:     questions("Questions wait for your answer", "Fragen warten auf Ihre Antwort"),
 	store.NoticeDigest:    questions("Your questions of the day", "Ihre Fragen des Tages"),
 	store.NoticeReminder:  questions("Reminder: questions wait for your answer", "Erinnerung: Fragen warten auf Ihre Antwort"),
@@ -217,7 +235,8 @@ func compose(kind store.NoticeKind, language string, f facts) (Message, error) {
 func (f facts) filler(p words.Printer) func(string) string {
 	return strings.NewReplacer(
 		"{recipient}", plain(f.Recipient), "{connection}", plain(f.Connection), "{account}", plain(f.Account),
-		"{app}", plain(f.App), "{person}", plain(f.Person), "{host}", plain(f.Host), "{reason}", plain(f.Reason),
+		"{app}", plain(f.App), "{person}", plain(f.Person), "{host}", plain(f.Host), "{reason}", plain(p.Known(f.Reason)),
+		"{source}", plain(f.Source),
 		"{questions}", p.Plural(f.Questions, "%d question", "%d questions"), "{meetings}", p.Plural(f.Meetings, "%d meeting", "%d meetings"),
 	).Replace
 }

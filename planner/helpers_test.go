@@ -337,7 +337,7 @@ func (f *fakeCRM) Owners(_ context.Context, in hubspot.OwnersQuery) (hubspot.Own
 	return out, nil
 }
 
-func (f *fakeCRM) Pipelines(_ context.Context, objectType string) ([]hubspot.Pipeline, error) {
+func (f *fakeCRM) Pipelines(_ context.Context, objectType string, _ ...string) ([]hubspot.Pipeline, error) {
 	if err := f.call("pipeline", "read pipelines of %s", objectType); err != nil {
 		return nil, err
 	}

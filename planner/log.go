@@ -222,6 +222,9 @@ func (p *plan) deals() ([]store.AssociationRef, string) {
 	if meant = p.uniqueRefs(meant); len(meant) > 0 {
 		return meant, ""
 	}
+	if logged := p.dealsLogged(); len(logged) > 0 {
+		return logged, ""
+	}
 	open := p.openOfPresent("deal")
 	switch len(open) {
 	case 0:
@@ -233,6 +236,28 @@ func (p *plan) deals() ([]store.AssociationRef, string) {
 		return nil, ""
 	}
 	return nil, fmt.Sprintf("it could belong to either of %d open deals: pick one, or it is put on none of them", len(open))
+}
+
+// dealsLogged are those that an earlier round put the meeting or its note on. It was
+// about them whatever has become of them since: once such a deal is won, the next
+// open one of its company is not what was spoken of.
+func (p *plan) dealsLogged() []store.AssociationRef {
+	var refs []store.AssociationRef
+	for _, key := range sortedKeys(p.in.Written) {
+		object, name, _ := strings.Cut(key, ".")
+		_, name, _ = strings.Cut(name, ":")
+		name, _, _ = strings.Cut(name, ":")
+		name = strings.TrimSuffix(name, "-links")
+		if (object != "meeting" || name != logName) && (object != "note" || name != noteName) {
+			continue
+		}
+		for _, a := range p.in.Written[key].Content.Associations {
+			if a.Object == "deal" {
+				refs = append(refs, store.AssociationRef{Object: "deal", RecordID: p.recordID(a)})
+			}
+		}
+	}
+	return p.uniqueRefs(refs)
 }
 
 // planNote drafts the note, or corrects the one that an earlier round wrote.

@@ -855,3 +855,20 @@ func TestAContactThatWasAddedWithoutANameGetsIt(t *testing.T) {
 	require.NotContains(t, updated.Content.Properties, "email")
 	require.NotContains(t, updated.Content.Properties, "jobtitle", "what stands there stands")
 }
+
+// A meeting stays on the deals that it was logged on, whatever has become of them: the
+// next open deal of the company is not what was spoken of.
+func TestAMeetingStaysOnItsDeal(t *testing.T) {
+	t.Parallel()
+	first := planner.Plan(input(known, pipelines, deal("301", "Renewal", "offer"), notes("We agreed.", "")))
+	later := written(input(known, pipelines, deal("301", "Renewal", "won"), deal("302", "Expansion", "new"), notes("We agreed.", "")), first)
+	require.Empty(t, planner.Plan(later))
+
+	// One that was logged on none joins the only open one, as before.
+	none := planner.Plan(input(known, pipelines, notes("We agreed.", "")))
+	joined := planner.Plan(written(input(known, pipelines, deal("302", "Expansion", "new"), notes("We agreed.", "")), none))
+	require.NotEmpty(t, joined)
+	for _, d := range joined {
+		require.Equal(t, []string{"deal 302"}, ids(d.Content.Associations))
+	}
+}

@@ -25,7 +25,8 @@ type CRM interface {
 	BatchReadAssociations(ctx context.Context, fromType, toType string, fromIDs []string) (hubspot.AssociationsRead, error)
 	Search(ctx context.Context, objectType string, in hubspot.SearchRequest) (hubspot.SearchResult, error)
 	Owners(ctx context.Context, in hubspot.OwnersQuery) (hubspot.OwnersPage, error)
-	Pipelines(ctx context.Context, objectType string) ([]hubspot.Pipeline, error)
+	// Pipelines has those stages, if the account has them.
+	Pipelines(ctx context.Context, objectType string, stages ...string) ([]hubspot.Pipeline, error)
 	// Definitions describes properties by their names; those that it does not
 	// return the account does not have. known is false where HubSpot does not tell.
 	Definitions(ctx context.Context, objectType string, names []string) (found []hubspot.Property, known bool, err error)
@@ -179,6 +180,9 @@ func wantedBy(in Subject) wanted {
 				w.ids[object] = append(w.ids[object], id)
 			}
 		}
+	}
+	for _, ref := range in.Told {
+		w.ids[ref.Object] = append(w.ids[ref.Object], ref.ID)
 	}
 	for _, hint := range in.Meeting.CRMHints {
 		if hint.Object == "deal" && hint.ID != "" && (hint.CRM == "" || strings.EqualFold(hint.CRM, "hubspot")) {
@@ -751,7 +755,11 @@ func (r *resolver) pipelinesOf(ctx context.Context, object string) error {
 	if (len(*r.list(object)) == 0 && !r.wanted.objects[object]) || len(r.out.pipelines(object)) > 0 {
 		return nil
 	}
-	pipelines, err := r.crm.Pipelines(ctx, types[object])
+	var stages []string
+	for _, record := range *r.list(object) {
+		stages = append(stages, record.Properties[stageOf(object)])
+	}
+	pipelines, err := r.crm.Pipelines(ctx, types[object], unique(stages)...)
 	switch {
 	case r.denied(err, object):
 	case err != nil:

@@ -27,6 +27,9 @@ type Subject struct {
 	HeardAt time.Time
 	// Answers are what approvers wrote into questions of this meeting.
 	Answers Answers
+	// Told are records that the CRM said are new: they are read by their IDs, since
+	// its search may not find them yet.
+	Told []store.RecordRef
 }
 
 // Host is the person who held a meeting.

@@ -280,9 +280,13 @@ func (s *Store) setActionContent(ctx context.Context, q querier, a *Action) erro
 	if err != nil {
 		return err
 	}
+	like, err := s.likenessMAC(ctx, q, a)
+	if err != nil {
+		return err
+	}
 	_, err = q.Exec(ctx, `
-		update actions set sealed = $2, content_mac = $3, depends_on = $4, target_id = $5, round = $6, position = $7, updated_at = now()
-		where id = $1`, a.ID, sealed, a.ContentMAC, a.DependsOn, a.TargetID, a.Round, a.Position)
+		update actions set sealed = $2, content_mac = $3, depends_on = $4, target_id = $5, round = $6, position = $7, likeness_mac = $8, updated_at = now()
+		where id = $1`, a.ID, sealed, a.ContentMAC, a.DependsOn, a.TargetID, a.Round, a.Position, like)
 	if err != nil {
 		return fmt.Errorf("changing action %s: %w", a.ID, err)
 	}

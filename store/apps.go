@@ -29,7 +29,8 @@ type App struct {
 	Level          AppLevel  `json:"level"`
 	ClientID       string    `json:"client_id"`
 	CreatedAt      time.Time `json:"created_at"`
-	// JournalProblem says why uninstalls are not seen at once; empty if they are.
+	// JournalProblem says what the app's journal does not tell, or not at once:
+	// uninstalls, changes of records; empty if it does.
 	JournalProblem string `json:"journal_problem,omitempty"`
 }
 
@@ -144,20 +145,36 @@ func (s *Store) clientSecret(ctx context.Context, q querier, appID uuid.UUID) (S
 type AppJournal struct {
 	App          App
 	ClientSecret Secret
-	// Offset is how far it was read; empty before the first time.
-	Offset string
+	JournalPosition
+}
+
+// JournalPosition is how far an app's journal was read.
+type JournalPosition struct {
+	// Offset is of the last entry that was dealt with, and OffsetAt when HubSpot
+	// published that; empty before the first.
+	Offset   string
+	OffsetAt time.Time
+	// ReadAt is when the journal was last read to its end; zero if it never was.
+	ReadAt time.Time
 }
 
 // ClaimJournal takes the app whose journal is due longest, for the whole fleet,
 // until lease is over. The error is [ErrNotFound] if none is due.
 func (s *Store) ClaimJournal(ctx context.Context, lease time.Duration) (AppJournal, error) {
 	var j AppJournal
+	var offsetAt, readAt *time.Time
 	err := s.pool.QueryRow(ctx, `
 		update apps set journal_due_at = now() + $1::interval
 		where id = (select id from apps where journal_due_at <= now() order by journal_due_at limit 1 for update skip locked)
-		returning id, journal_offset`, lease).Scan(&j.App.ID, &j.Offset)
+		returning id, journal_offset, journal_offset_at, journal_read_at`, lease).Scan(&j.App.ID, &j.Offset, &offsetAt, &readAt)
 	if err != nil {
 		return AppJournal{}, notFound(err, "claiming a journal")
+	}
+	if offsetAt != nil {
+		j.OffsetAt = *offsetAt
+	}
+	if readAt != nil {
+		j.ReadAt = *readAt
 	}
 	if j.App, err = scanApp(s.pool.QueryRow(ctx, selectApp+` where id = $1`, j.App.ID), "reading the app of a journal"); err != nil {
 		return AppJournal{}, err
@@ -167,10 +184,14 @@ func (s *Store) ClaimJournal(ctx context.Context, lease time.Duration) (AppJourn
 }
 
 // SaveJournal records how far an app's journal was read, when it is due next,
-// and what went wrong, if anything did.
-func (s *Store) SaveJournal(ctx context.Context, appID uuid.UUID, offset string, next time.Duration, problem string) error {
-	_, err := s.pool.Exec(ctx, `update apps set journal_offset = $2, journal_due_at = now() + $3::interval, journal_problem = $4 where id = $1`,
-		appID, offset, next, problem)
+// and what went wrong, if anything did: else what it does not tell of an account.
+func (s *Store) SaveJournal(ctx context.Context, appID uuid.UUID, at JournalPosition, next time.Duration, problem string) error {
+	_, err := s.pool.Exec(ctx, `
+		update apps set journal_offset = $2, journal_offset_at = $3, journal_read_at = $4, journal_due_at = now() + $5::interval,
+		  journal_problem = coalesce(nullif($6, ''), (
+		    select c.journal_problem from connections c
+		    where c.app_id = $1 and c.journal_problem <> '' and c.state not in ('revoked', 'uninstalled') order by c.id limit 1), '')
+		where id = $1`, appID, at.Offset, nullTime(at.OffsetAt), nullTime(at.ReadAt), next, problem)
 	if err != nil {
 		return fmt.Errorf("recording how far the journal of app %s was read: %w", appID, err)
 	}

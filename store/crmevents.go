@@ -82,9 +82,10 @@ func crmRecordOf(e hubspot.WebhookEvent) (object, id string) {
 }
 
 // consequences are the kinds that something may wait for. The others are only
-// kept: what is new in HubSpot or linked there is read when it is planned with.
+// kept: what is linked in HubSpot is read when it is planned with.
 var consequences = map[string]bool{
-	hubspot.EventDeletion: true, hubspot.EventMerge: true, hubspot.EventPropertyChange: true, hubspot.EventPrivacyDeletion: true,
+	hubspot.EventCreation: true, hubspot.EventDeletion: true, hubspot.EventRestore: true, hubspot.EventMerge: true,
+	hubspot.EventPropertyChange: true, hubspot.EventPrivacyDeletion: true,
 }
 
 // UnderstoodCRM puts the events of a delivery of HubSpot's where each organization
@@ -120,11 +121,11 @@ func (s *Store) UnderstoodCRM(ctx context.Context, deliveryID uuid.UUID, events 
 			}
 			for _, r := range to {
 				organizations[r.organization] = true
-				inserted, err := insertCRMEvent(ctx, tx, r, e)
+				waits, err := s.insertCRMEvent(ctx, tx, r, crmByWebhook, e)
 				if err != nil {
 					return err
 				}
-				if inserted && consequences[e.Kind] {
+				if waits {
 					waiting++
 				}
 			}
@@ -194,19 +195,25 @@ func (s *Store) crmRoutes(ctx context.Context, tx pgx.Tx, events []hubspot.Webho
 	return routes, nil
 }
 
-func insertCRMEvent(ctx context.Context, tx pgx.Tx, r crmRoute, e hubspot.WebhookEvent) (bool, error) {
+// insertCRMEvent keeps an event for an organization, unless it is there, and says
+// whether it waits for its workflow.
+func (s *Store) insertCRMEvent(ctx context.Context, tx pgx.Tx, r crmRoute, origin crmOrigin, e hubspot.WebhookEvent) (bool, error) {
 	id := newID()
 	object, record := crmRecordOf(e)
 	var sealed []byte
 	var err error
-	if e.Kind == hubspot.EventPropertyChange {
+	// What was said stands under the key of its meeting, and nowhere else.
+	words := e.PropertyName == "hs_internal_meeting_notes" || e.PropertyName == "hs_meeting_body"
+	if e.Kind == hubspot.EventPropertyChange && !words {
 		if sealed, err = r.key.Seal([]byte(e.PropertyValue), crmValuePlace(id)); err != nil {
 			return false, err
 		}
 	}
 	state, outcome := CRMEventReceived, ""
-	if !consequences[e.Kind] || record == "" {
-		state, outcome = CRMEventDone, "nothing waits for such an event"
+	if why, err := whyNothingWaits(ctx, tx, e.Kind, CRMRecord{OrganizationID: r.organization, HubID: e.HubID, Object: bounded(object), ID: bounded(record)}); err != nil {
+		return false, err
+	} else if why != "" {
+		state, outcome = CRMEventDone, why
 	}
 	merged := []string{}
 	if e.Kind == hubspot.EventMerge {
@@ -220,18 +227,51 @@ func insertCRMEvent(ctx context.Context, tx pgx.Tx, r crmRoute, e hubspot.Webhoo
 	if occurred.IsZero() {
 		occurred = time.Now()
 	}
-	sum := sha256.Sum256([]byte(e.Key()))
+	if stands, err := s.toldOtherwise(ctx, tx, r, origin, e, merged); err != nil || stands {
+		return false, err
+	}
+	name := []byte(e.Key())
+	if e.Kind == hubspot.EventPropertyChange {
+		// Of two changes in the moment that HubSpot's clock shows, each counts.
+		name = append(name, r.key.MAC([]byte(e.PropertyValue))...)
+	}
+	sum := sha256.Sum256(name)
 	tag, err := tx.Exec(ctx, `
 		insert into crm_events (id, organization_id, hub_id, app_id, event_key, kind, object_type, object_id, property, sealed_value, merged_ids,
-		                        change_source, occurred_at, state, outcome, settled_at)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14::text, $15, case when $14::text = 'received' then null else now() end)
-		on conflict (organization_id, hub_id, app_id, event_key) do nothing`,
+		                        change_source, occurred_at, state, outcome, settled_at, origin)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14::text, $15, case when $14::text = 'received' then null else now() end, $16)
+		on conflict (organization_id, hub_id, event_key) do nothing`,
 		id, r.organization, e.HubID, e.AppID, hex.EncodeToString(sum[:]), bounded(e.Kind), bounded(object), bounded(record), bounded(e.PropertyName), sealed, merged,
-		bounded(e.ChangeSource), occurred, string(state), outcome)
+		bounded(e.ChangeSource), occurred, string(state), outcome, string(origin))
 	if err != nil {
 		return false, fmt.Errorf("keeping an event of HubSpot's: %w", err)
 	}
 	return tag.RowsAffected() == 1 && state == CRMEventReceived, nil
+}
+
+// whyNothingWaits says why no workflow is begun for such an event of a record; empty
+// if one is.
+func whyNothingWaits(ctx context.Context, q querier, kind string, r CRMRecord) (string, error) {
+	if r.ID == "" {
+		return "nothing waits for such an event", nil
+	}
+	if r.Object == "meeting" {
+		// It is read, whatever happened to it: its attendees are links.
+		if followed, err := meetingsFollowed(ctx, q, r.OrganizationID); err != nil || followed {
+			return "", err
+		}
+	}
+	switch {
+	case !consequences[kind]:
+		return "nothing waits for such an event", nil
+	case kind == hubspot.EventCreation:
+		// An import makes thousands: no workflow for what nobody waits for.
+		if waited, err := isWaitedFor(ctx, q, r); err != nil || waited {
+			return "", err
+		}
+		return "nobody is asked whether to create such a record", nil
+	}
+	return "", nil
 }
 
 // bounded keeps what a sender named fit for an index and a page.

@@ -18,14 +18,14 @@ import (
 )
 
 // hubspotSource is a source of the whole installation.
-func hubspotSource(t *testing.T, s *store.Store) store.Source {
+func hubspotSource(t testing.TB, s *store.Store) store.Source {
 	t.Helper()
 	source, err := s.CreateSource(context.Background(), store.NewSource{Platform: "hubspot", Name: "hubspot", Secrets: []store.Secret{"planted-client-secret"}}, store.Operator)
 	require.NoError(t, err)
 	return source
 }
 
-func crmDelivery(t *testing.T, s *store.Store, source store.Source, events ...hubspot.WebhookEvent) (id uuid.UUID, waiting int) {
+func crmDelivery(t testing.TB, s *store.Store, source store.Source, events ...hubspot.WebhookEvent) (id uuid.UUID, waiting int) {
 	t.Helper()
 	body, err := json.Marshal(events)
 	require.NoError(t, err)
@@ -75,6 +75,8 @@ func (b *bench) follow() store.CRMFollowed {
 		all.Echoes += f.Echoes
 		all.Withdrawn += f.Withdrawn
 		all.Planned += f.Planned
+		all.Begun += f.Begun
+		all.Created = all.Created || f.Created
 		all.Erase = all.Erase || f.Erase
 	}
 	return all
@@ -222,10 +224,10 @@ func TestARecordThatIsGoneIsFollowed(t *testing.T) {
 		planned   int
 		reason    string
 	}{
-		"merged away":           {merge, 2, 1, "the deal was merged into 88 in HubSpot"},
-		"merged into a new one": {renamed, 2, 1, "the deal was merged into 99 in HubSpot"},
-		"deleted":               {dealEvent(hubspot.EventDeletion, time.Now()), 2, 1, "the deal was deleted in HubSpot"},
-		"restored":              {dealEvent(hubspot.EventRestore, time.Now()), 0, 0, ""},
+		"merged away":              {merge, 2, 1, "the deal was merged into 88 in HubSpot"},
+		"merged into a new one":    {renamed, 2, 1, "the deal was merged into 99 in HubSpot"},
+		"deleted":                  {dealEvent(hubspot.EventDeletion, time.Now()), 2, 1, "the deal was deleted in HubSpot"},
+		"restored, and read again": {dealEvent(hubspot.EventRestore, time.Now()), 0, 1, ""},
 		"a contact with that ID": {func() hubspot.WebhookEvent {
 			e := dealEvent(hubspot.EventDeletion, time.Now())
 			e.ObjectTypeID = "0-7"

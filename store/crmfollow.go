@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -29,9 +28,25 @@ type CRMFollowed struct {
 	// follow-ups that plan anew.
 	Withdrawn int `json:"withdrawn,omitempty"`
 	Planned   int `json:"planned,omitempty"`
+	// Begun counts the meetings that are looked through again, because a deal reached
+	// a stage.
+	Begun int `json:"begun,omitempty"`
+	// Created: others created the record while somebody is asked whether Debrief
+	// should create one of its type. What it is has to be read
+	// ([Store.MeetCreations]); its event stays received until then.
+	Created bool `json:"created,omitempty"`
+	// Meeting: others changed a meeting of HubSpot's that has to be read
+	// ([Store.MeetingToRead]). Its events stay received until then.
+	Meeting bool `json:"meeting,omitempty"`
 	// Erase: the account's owner wants the contact forgotten, and that is still to
 	// be done ([Store.EraseContact]). Its event stays received until then.
 	Erase bool `json:"erase,omitempty"`
+}
+
+func (f *CRMFollowed) add(other CRMFollowed) {
+	f.Withdrawn += other.Withdrawn
+	f.Planned += other.Planned
+	f.Begun += other.Begun
 }
 
 // echoWindow is how far HubSpot's time of a change may lie from ours of the call
@@ -61,6 +76,9 @@ type recordChange struct {
 	// gone are its IDs that are no more, and why says why, for the trail.
 	gone []string
 	why  string
+	// back: who knows it has to read it again. It was deleted and is there once
+	// more, or others were merged into it.
+	back bool
 	// values are the latest of the properties that changed.
 	values map[string]changedValue
 }
@@ -70,7 +88,18 @@ type changedValue struct {
 	at    time.Time
 }
 
+// toldOf are the events of a record that wait, by what they are for.
+type toldOf struct {
+	echoes  []CRMEvent
+	foreign []CRMEvent
+	// later wait for a call that is under way: it may be what did them.
+	later []CRMEvent
+}
+
 func (s *Store) followCRMRecord(ctx context.Context, r CRMRecord) (out CRMFollowed, err error) {
+	if err := s.dropValuesOfErased(ctx, r); err != nil {
+		return out, err
+	}
 	rows, err := s.pool.Query(ctx, selectCRMEvent+`
 		where organization_id = $1 and hub_id = $2 and object_type = $3 and object_id = $4 and state = 'received'
 		order by occurred_at, id`, r.OrganizationID, r.HubID, r.Object, r.ID)
@@ -85,62 +114,223 @@ func (s *Store) followCRMRecord(ctx context.Context, r CRMRecord) (out CRMFollow
 	if err != nil {
 		return out, err
 	}
-	change := recordChange{CRMRecord: r}
-	var echoes, foreign []uuid.UUID
-	for _, e := range events {
-		if e.Kind == hubspot.EventPrivacyDeletion {
-			out.Erase = true
-			continue
-		}
-		echo, err := s.isEcho(ctx, key, e)
-		if err != nil {
-			return out, err
-		}
-		if echo {
-			echoes = append(echoes, e.ID)
-			continue
-		}
-		foreign = append(foreign, e.ID)
-		switch e.Kind {
-		case hubspot.EventMerge:
-			change.gone = append(change.gone, e.MergedIDs...)
-			change.why = fmt.Sprintf("the %s was merged into %s in HubSpot", r.Object, r.ID)
-		case hubspot.EventDeletion:
-			change.gone = append(change.gone, r.ID)
-			change.why = fmt.Sprintf("the %s was deleted in HubSpot", r.Object)
-		}
-	}
-	if change.values, err = s.latestValues(ctx, key, r, foreign); err != nil {
+	out.Erase = slices.ContainsFunc(events, func(e CRMEvent) bool { return e.Kind == hubspot.EventPrivacyDeletion })
+	told, err := s.sortOut(ctx, key, r, events)
+	if err != nil {
 		return out, err
 	}
-	if len(change.gone) > 0 || len(change.values) > 0 {
+	change, err := s.changeOf(ctx, key, r, told.foreign)
+	if err != nil {
+		return out, err
+	}
+	if len(change.gone) > 0 || change.back || len(change.values) > 0 {
 		if err := s.followOpen(ctx, change, &out); err != nil {
 			return out, err
 		}
 	}
-	out.Events, out.Echoes = len(echoes)+len(foreign), len(echoes)
+	done := told.foreign[:0:0]
+	for _, e := range told.foreign {
+		settled, err := s.followAlone(ctx, key, e, &out)
+		if err != nil {
+			return out, err
+		}
+		if !settled {
+			done = append(done, e)
+		}
+	}
+	out.Events, out.Echoes = len(told.echoes)+len(told.foreign), len(told.echoes)
 	verdict := "nothing waited for it"
 	if out.Withdrawn+out.Planned > 0 {
 		verdict = fmt.Sprintf("withdrawn: %d, follow-ups that plan anew: %d", out.Withdrawn, out.Planned)
 	}
-	for _, settle := range []struct {
-		ids     []uuid.UUID
-		state   CRMEventState
-		outcome string
-	}{{echoes, CRMEventEcho, "Debrief did that itself"}, {foreign, CRMEventDone, verdict}} {
-		if _, err := s.pool.Exec(ctx, `update crm_events set state = $2, outcome = $3, settled_at = now() where id = any($1) and state = 'received'`,
-			settle.ids, string(settle.state), settle.outcome); err != nil {
-			return out, fmt.Errorf("settling its events: %w", err)
+	if err := s.settleCRMEvents(ctx, s.pool, told.echoes, CRMEventEcho, "Debrief did that itself"); err != nil {
+		return out, err
+	}
+	if err := s.settleCRMEvents(ctx, s.pool, done, CRMEventDone, verdict); err != nil {
+		return out, err
+	}
+	return out, s.postpone(ctx, told.later)
+}
+
+// dropValuesOfErased drops what HubSpot tells late of somebody who was erased.
+func (s *Store) dropValuesOfErased(ctx context.Context, r CRMRecord) error {
+	if r.Object != "contact" {
+		return nil
+	}
+	_, err := s.pool.Exec(ctx, `
+		update crm_events set sealed_value = null
+		where organization_id = $1 and hub_id = $2 and object_type = 'contact' and object_id = $3 and sealed_value is not null
+		  and exists (select from erasures where organization_id = $1 and hub_id = $2 and contact_id = $3 and done_at is not null)`,
+		r.OrganizationID, r.HubID, r.ID)
+	if err != nil {
+		return fmt.Errorf("dropping what was told late of an erased person: %w", err)
+	}
+	return nil
+}
+
+// sortOut tells Debrief's own changes from others'.
+func (s *Store) sortOut(ctx context.Context, key *vault.DataKey, r CRMRecord, events []CRMEvent) (told toldOf, err error) {
+	for _, e := range events {
+		if e.Kind == hubspot.EventPrivacyDeletion {
+			continue
+		}
+		echo, err := s.isEcho(ctx, key, e)
+		if err != nil {
+			return told, err
+		}
+		if echo {
+			told.echoes = append(told.echoes, e)
+			continue
+		}
+		if (isStage(e) || e.Record.Object == "meeting") && !byHand(e) {
+			underWay, err := s.createUnderWay(ctx, r)
+			if err != nil {
+				return told, err
+			}
+			if underWay {
+				told.later = append(told.later, e)
+				continue
+			}
+		}
+		told.foreign = append(told.foreign, e)
+	}
+	return told, nil
+}
+
+// createUnderWay says whether a call of ours may just be creating the record: its ID
+// is known only by the answer.
+func (s *Store) createUnderWay(ctx context.Context, r CRMRecord) (is bool, err error) {
+	err = s.pool.QueryRow(ctx, `
+		select exists (select from audit a join connections c on c.id = a.connection_id and c.hub_id = $2
+		  where a.organization_id = $1 and a.kind = 'call' and a.object_type = $3 and a.tool = $4 and a.outcome = 'attempted'
+		  and a.record_id = '' and a.at > now() - $5::interval)`,
+		r.OrganizationID, r.HubID, r.Object, policy.Tool{Object: r.Object, Operation: policy.Create}.String(), echoWindow).Scan(&is)
+	if err != nil {
+		return false, fmt.Errorf("asking what is being created: %w", err)
+	}
+	return is, nil
+}
+
+// postponedFor is how long an event waits for the call that may have done it.
+const postponedFor = 5 * time.Second
+
+// postpone has events told again soon. Without attempts, whoever has just told of
+// them does not put them off for longer.
+func (s *Store) postpone(ctx context.Context, events []CRMEvent) error {
+	if len(events) == 0 {
+		return nil
+	}
+	_, err := s.pool.Exec(ctx, `update crm_events set next_attempt_at = now() + $2::interval, attempts = 0 where id = any($1) and state = 'received'`,
+		crmEventIDs(events), postponedFor)
+	if err != nil {
+		return fmt.Errorf("putting events off: %w", err)
+	}
+	return nil
+}
+
+func crmEventIDs(events []CRMEvent) []uuid.UUID {
+	ids := make([]uuid.UUID, 0, len(events))
+	for _, e := range events {
+		ids = append(ids, e.ID)
+	}
+	return ids
+}
+
+func (s *Store) settleCRMEvents(ctx context.Context, q querier, events []CRMEvent, state CRMEventState, outcome string) error {
+	if len(events) == 0 {
+		return nil
+	}
+	_, err := q.Exec(ctx, `update crm_events set state = $2, outcome = $3, settled_at = now() where id = any($1) and state = 'received'`,
+		crmEventIDs(events), string(state), outcome)
+	if err != nil {
+		return fmt.Errorf("settling its events: %w", err)
+	}
+	return nil
+}
+
+// changeOf adds up what others did to a record. Events come in any order: what is
+// known to have been taken back since is none.
+func (s *Store) changeOf(ctx context.Context, key *vault.DataKey, r CRMRecord, foreign []CRMEvent) (recordChange, error) {
+	change := recordChange{CRMRecord: r}
+	for _, e := range foreign {
+		switch e.Kind {
+		case hubspot.EventMerge:
+			change.gone = append(change.gone, e.MergedIDs...)
+			// The journal does not say which are gone: who knows the one that is
+			// left reads again, and the gate follows the others.
+			change.back = change.back || len(e.MergedIDs) == 0
+			change.why = fmt.Sprintf("the %s was merged into %s in HubSpot", r.Object, r.ID)
+		case hubspot.EventDeletion:
+			var restored bool
+			err := s.pool.QueryRow(ctx, `
+				select exists (select from crm_events where organization_id = $1 and hub_id = $2 and object_type = $3 and object_id = $4
+				  and kind = $5 and occurred_at > $6)`, r.OrganizationID, r.HubID, r.Object, r.ID, hubspot.EventRestore, e.OccurredAt).Scan(&restored)
+			if err != nil {
+				return change, fmt.Errorf("asking whether it was restored: %w", err)
+			}
+			if !restored {
+				change.gone = append(change.gone, r.ID)
+				change.why = fmt.Sprintf("the %s was deleted in HubSpot", r.Object)
+			}
+		case hubspot.EventRestore:
+			change.back = true
 		}
 	}
-	return out, nil
+	if change.back && change.why == "" {
+		change.why = fmt.Sprintf("the %s was restored in HubSpot", r.Object)
+	}
+	var err error
+	change.values, err = s.latestValues(ctx, key, r, crmEventIDs(foreign))
+	return change, err
 }
+
+// followAlone deals with what an event means by itself, and says whether the event
+// was settled with it.
+func (s *Store) followAlone(ctx context.Context, key *vault.DataKey, e CRMEvent, out *CRMFollowed) (settled bool, err error) {
+	if e.Record.Object == "meeting" {
+		return s.followMeeting(ctx, e, out)
+	}
+	switch {
+	case e.Kind == hubspot.EventCreation:
+		waited, err := isWaitedFor(ctx, s.pool, e.Record)
+		if err != nil || !waited {
+			return false, err
+		}
+		out.Created = true
+		return true, nil // once it was read
+	case e.Kind != hubspot.EventPropertyChange:
+		return false, nil
+	}
+	value, ok, err := s.crmValue(key, e)
+	if err != nil || !ok {
+		return false, err
+	}
+	if is := likeness(e.Record.Object, map[string]string{e.Property: value}); is != "" {
+		var met CRMFollowed
+		err := s.inTx(ctx, func(tx pgx.Tx) error {
+			var err error
+			met, err = s.meetRecord(ctx, tx, key, e.Record, []string{is})
+			return err
+		})
+		if err != nil {
+			return false, err
+		}
+		out.add(met)
+	}
+	if isStage(e) {
+		return s.reach(ctx, e, value, out)
+	}
+	return false, nil
+}
+
+// byHand says that a user did it in HubSpot's own pages.
+func byHand(e CRMEvent) bool { return strings.HasPrefix(e.ChangeSource, "CRM_UI") }
 
 // isEcho says whether a call of the organization's own made the change: an audit
 // row of a write of that property, with that value, to that record, at that time.
 // What a user did in HubSpot's own pages never is one.
 func (s *Store) isEcho(ctx context.Context, organizationKey *vault.DataKey, e CRMEvent) (bool, error) {
-	if strings.HasPrefix(e.ChangeSource, "CRM_UI") {
+	if byHand(e) {
 		return false, nil
 	}
 	rows, err := s.pool.Query(ctx, `
@@ -171,6 +361,10 @@ func (s *Store) isEcho(ctx context.Context, organizationKey *vault.DataKey, e CR
 	}
 	for _, c := range calls {
 		switch e.Kind {
+		case hubspot.EventCreation:
+			if strings.HasSuffix(c.tool, "."+string(policy.Create)) {
+				return true, nil
+			}
 		case hubspot.EventDeletion:
 			if strings.HasSuffix(c.tool, "."+string(policy.Archive)) {
 				return true, nil
@@ -234,28 +428,72 @@ func (s *Store) latestValues(ctx context.Context, key *vault.DataKey, r CRMRecor
 	return latest, nil
 }
 
-// followOpen tells the open follow-ups in the account of the change.
+// concern is an open follow-up that may have to do with a change.
+type concern struct {
+	meetingID uuid.UUID
+	// knows: it was planned with a record that is gone, or that is back.
+	knows bool
+}
+
+// concerned finds the follow-ups that a change may concern, by the indexes of what
+// waits for the record and of which records a follow-up knows. Those that an earlier
+// version planned have no list: they count as knowing every record.
+func (s *Store) concerned(ctx context.Context, c recordChange) ([]concern, error) {
+	query, args := concernedQuery(c)
+	rows, err := s.pool.Query(ctx, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("reading the open follow-ups: %w", err)
+	}
+	open, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (concern, error) {
+		var c concern
+		err := row.Scan(&c.meetingID, &c.knows)
+		return c, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading the open follow-ups: %w", err)
+	}
+	return open, nil
+}
+
+func concernedQuery(c recordChange) (sql string, args []any) {
+	known := c.gone
+	if c.back {
+		known = append(slices.Clone(known), c.ID)
+	}
+	sql = `
+		select a.origin_id, false from actions a
+		where a.organization_id = $1 and a.object_type = $3 and a.target_id = any($4) and a.target_id <> '' and a.state in ('asking', 'ready')`
+	args = []any{c.OrganizationID, c.HubID, c.Object, append([]string{c.ID}, c.gone...)}
+	if len(known) > 0 {
+		sql += `
+		union all select r.meeting_id, true from follow_up_records r
+		where r.organization_id = $1 and r.object_type = $3 and r.record_id = any($5)
+		union all select f.meeting_id, true from follow_ups f
+		where f.organization_id = $1 and f.state = 'open' and not f.records_listed`
+		args = append(args, known)
+	}
+	return `
+		select f.meeting_id, bool_or(known.knows) from (` + sql + `) as known (meeting_id, knows)
+		join follow_ups f on f.meeting_id = known.meeting_id join connections n on n.id = f.connection_id
+		where f.organization_id = $1 and f.state = 'open' and n.hub_id = $2 group by f.meeting_id order by f.meeting_id`, args
+}
+
+// followOpen tells the open follow-ups that the change concerns.
 func (s *Store) followOpen(ctx context.Context, c recordChange, out *CRMFollowed) error {
-	rows, err := s.pool.Query(ctx, `
-		select f.meeting_id from follow_ups f join connections n on n.id = f.connection_id
-		where f.organization_id = $1 and f.state = 'open' and n.hub_id = $2 order by f.meeting_id`, c.OrganizationID, c.HubID)
+	open, err := s.concerned(ctx, c)
 	if err != nil {
-		return fmt.Errorf("reading the open follow-ups: %w", err)
+		return err
 	}
-	open, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
-	if err != nil {
-		return fmt.Errorf("reading the open follow-ups: %w", err)
-	}
-	for _, meetingID := range open {
+	for _, known := range open {
 		var withdrawn int
 		var planned bool
 		err := s.inTx(ctx, func(tx pgx.Tx) error {
 			var err error
-			withdrawn, planned, err = s.followOne(ctx, tx, c, meetingID)
+			withdrawn, planned, err = s.followOne(ctx, tx, c, known)
 			return err
 		})
 		if err != nil {
-			return fmt.Errorf("changing the follow-up of meeting %s: %w", meetingID, err)
+			return fmt.Errorf("changing the follow-up of meeting %s: %w", known.meetingID, err)
 		}
 		out.Withdrawn += withdrawn
 		if planned {
@@ -265,7 +503,8 @@ func (s *Store) followOpen(ctx context.Context, c recordChange, out *CRMFollowed
 	return nil
 }
 
-func (s *Store) followOne(ctx context.Context, tx pgx.Tx, c recordChange, meetingID uuid.UUID) (withdrawn int, planned bool, err error) {
+func (s *Store) followOne(ctx context.Context, tx pgx.Tx, c recordChange, known concern) (withdrawn int, planned bool, err error) {
+	meetingID := known.meetingID
 	f, err := s.lockFollowUp(ctx, tx, c.OrganizationID, meetingID)
 	if err != nil {
 		return 0, false, err
@@ -305,31 +544,38 @@ func (s *Store) followOne(ctx context.Context, tx pgx.Tx, c recordChange, meetin
 			why = c.why
 		}
 	}
-	if why == "" && len(c.gone) > 0 && len(actions) > 0 {
-		resolved, err := s.resolvedWith(ctx, tx, f, c.gone)
-		if err != nil {
-			return 0, false, err
-		}
-		if resolved {
-			why = c.why
-		}
+	if why == "" && known.knows && (c.back || len(actions) > 0) {
+		// It was planned with what is gone, or without what is back.
+		why = c.why
 	}
-	if why != "" && f.plannedVersion > 0 {
-		if _, err := tx.Exec(ctx, `update follow_ups set answers = answers + 1 where meeting_id = $1`, meetingID); err != nil {
-			return 0, false, fmt.Errorf("planning anew: %w", err)
-		}
-		planned = true
-		if err := s.audit(ctx, tx, AuditEntry{
-			OrganizationID: c.OrganizationID, Kind: AuditDecision, Actor: Actor{Name: "debrief"}, Origin: f.origin(), Round: f.round,
-			ConnectionID: f.connectionID, RecordID: c.ID, Reason: why + ": planned anew",
-		}); err != nil {
+	if why != "" {
+		if planned, err = s.planAnew(ctx, tx, f, c.ID, why); err != nil {
 			return 0, false, err
 		}
 	}
-	if withdrawn == 0 && !planned {
-		return 0, false, nil
+	if withdrawn == 0 || planned {
+		return withdrawn, planned, nil // planning anew has woken it
 	}
 	return withdrawn, planned, s.wake(ctx, tx, c.OrganizationID, meetingID, "a record changed in HubSpot")
+}
+
+// planAnew has a follow-up that was planned make its plan again, as an answer does:
+// what is written stays written, and what was answered is not asked again. The
+// caller holds its row.
+func (s *Store) planAnew(ctx context.Context, tx pgx.Tx, f *followUp, recordID, why string) (bool, error) {
+	if f.plannedVersion == 0 || f.over() {
+		return false, nil
+	}
+	if _, err := tx.Exec(ctx, `update follow_ups set answers = answers + 1 where meeting_id = $1`, f.meetingID); err != nil {
+		return false, fmt.Errorf("planning anew: %w", err)
+	}
+	if err := s.audit(ctx, tx, AuditEntry{
+		OrganizationID: f.organizationID, Kind: AuditDecision, Actor: Actor{Name: "debrief"}, Origin: f.origin(), Round: f.round,
+		ConnectionID: f.connectionID, RecordID: recordID, Reason: why + ": planned anew",
+	}); err != nil {
+		return false, err
+	}
+	return true, s.wake(ctx, tx, f.organizationID, f.meetingID, "a record changed in HubSpot")
 }
 
 // answeredBy says whether the record was given every value that the action would
@@ -409,26 +655,4 @@ func mentions(a Action, c recordChange) bool {
 		}
 	}
 	return slices.ContainsFunc(a.Content.Candidates, func(o Candidate) bool { return slices.Contains(c.gone, o.ID) })
-}
-
-// resolvedWith says whether what was known when the follow-up was planned names
-// one of the IDs. Another type's record may have the same: then it is planned once
-// more, and nothing changes.
-func (s *Store) resolvedWith(ctx context.Context, tx pgx.Tx, f *followUp, ids []string) (bool, error) {
-	var sealed []byte
-	if err := tx.QueryRow(ctx, `select sealed_resolution from follow_ups where meeting_id = $1`, f.meetingID).Scan(&sealed); err != nil {
-		return false, fmt.Errorf("reading what was known: %w", err)
-	}
-	if sealed == nil {
-		return false, nil
-	}
-	key, err := s.dataKey(ctx, tx, f.dataKeyID)
-	if err != nil {
-		return false, err
-	}
-	raw, err := key.Open(sealed, resolutionPlace(f.meetingID))
-	if err != nil {
-		return false, fmt.Errorf("opening what was known: %w", err)
-	}
-	return slices.ContainsFunc(ids, func(id string) bool { return bytes.Contains(raw, []byte(`"`+id+`"`)) }), nil
 }

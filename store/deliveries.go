@@ -20,10 +20,20 @@ type DeliveryState string
 // The states of a delivery.
 const (
 	DeliveryReceived      DeliveryState = "received"      // stored, not understood yet
+	DeliveryFetching      DeliveryState = "fetching"      // waits for what the platform's API says about it
 	DeliveryUnderstood    DeliveryState = "understood"    // its events stand in their meetings
 	DeliveryUnprocessable DeliveryState = "unprocessable" // genuine, but not what Debrief can use
 	DeliveryExcluded      DeliveryState = "excluded"      // not wanted: its content was dropped
 	DeliveryUnrouted      DeliveryState = "unrouted"      // of an account that nobody connected
+)
+
+// DeliveryOrigin is how a delivery came.
+type DeliveryOrigin string
+
+// The origins of deliveries.
+const (
+	OriginWebhook DeliveryOrigin = "webhook" // the platform sent it
+	OriginPoll    DeliveryOrigin = "poll"    // Debrief asked for what the platform had not sent
 )
 
 // Delivery is one received webhook, without its body: see [Store.Body].
@@ -44,11 +54,15 @@ type Delivery struct {
 	Reason         string            `json:"reason,omitempty"`
 	Attempts       int               `json:"attempts"`
 	// Duplicates is how often it came again.
-	Duplicates   int        `json:"duplicates"`
-	UnderstoodAt *time.Time `json:"understood_at,omitempty"`
+	Duplicates int `json:"duplicates"`
+	// Origin is how it came.
+	Origin       DeliveryOrigin `json:"origin"`
+	UnderstoodAt *time.Time     `json:"understood_at,omitempty"`
 	// RedoID is set on a copy that was made to be done as new: see
 	// [Store.RedoDelivery].
 	RedoID *uuid.UUID `json:"redo_id,omitempty"`
+	// FetchedAt is when the platform's API told what it only names.
+	FetchedAt *time.Time `json:"fetched_at,omitempty"`
 	// MeetingIDs are the meetings that it told of.
 	MeetingIDs []uuid.UUID `json:"meeting_ids,omitempty"`
 }
@@ -64,6 +78,9 @@ type NewDelivery struct {
 	// State means received. An excluded delivery is stored without its body.
 	State  DeliveryState
 	Reason string
+	// Origin is how it came; the zero value means by webhook. What was asked for is
+	// stored by [Store.InsertPolled].
+	Origin DeliveryOrigin
 }
 
 // keptHeaders are the only ones that are stored: what tells deliveries apart and
@@ -108,9 +125,10 @@ func (s *Store) InsertDelivery(ctx context.Context, n NewDelivery) (id uuid.UUID
 	d := &waitingDelivery{
 		id: newID(), sourceID: n.Source.ID, organizationID: n.Source.OrganizationID, dedupeKey: n.DedupeKey, mac: sourceKey.MAC(n.Body),
 		receivedAt: n.ReceivedAt, size: len(n.Body), state: cmp.Or(n.State, DeliveryReceived), reason: n.Reason,
+		origin: cmp.Or(n.Origin, OriginWebhook),
 	}
 	if n.State != DeliveryExcluded {
-		if d.sealedBody, d.wrapped, err = sealBody(sourceKey, d.id, n.Body); err != nil {
+		if _, d.sealedBody, d.wrapped, err = sealBody(sourceKey, d.id, n.Body); err != nil {
 			return uuid.Nil, false, fmt.Errorf("storing a delivery: %w", err)
 		}
 		d.wrappedBy = &n.Source.dataKeyID
@@ -131,14 +149,14 @@ func (s *Store) InsertDelivery(ctx context.Context, n NewDelivery) (id uuid.UUID
 
 // deliveryColumns of deliveries d joined with sources s.
 const deliveryColumns = `d.id, d.source_id, s.platform, d.organization_id, d.dedupe_key, d.received_at, d.headers, d.size_bytes,
-	d.sealed_body is not null, d.state, d.reason, d.attempts, d.duplicates, d.understood_at, d.redo_id`
+	d.sealed_body is not null, d.state, d.reason, d.attempts, d.duplicates, d.understood_at, d.redo_id, d.origin, d.fetched_at`
 
 func scanDelivery(row pgx.Row, more ...any) (Delivery, error) {
 	var d Delivery
 	var headers []byte
 	to := append([]any{
 		&d.ID, &d.SourceID, &d.Platform, &d.OrganizationID, &d.DedupeKey, &d.ReceivedAt, &headers, &d.Size,
-		&d.HasBody, &d.State, &d.Reason, &d.Attempts, &d.Duplicates, &d.UnderstoodAt, &d.RedoID,
+		&d.HasBody, &d.State, &d.Reason, &d.Attempts, &d.Duplicates, &d.UnderstoodAt, &d.RedoID, &d.Origin, &d.FetchedAt,
 	}, more...)
 	if err := row.Scan(to...); err != nil {
 		return Delivery{}, notFound(err, "reading a delivery")
@@ -172,24 +190,37 @@ func (s *Store) ClaimDeliveries(ctx context.Context, limit int) ([]Delivery, err
 // Body returns what was received, byte for byte, or [ErrErased] if it was
 // dropped or erased.
 func (s *Store) Body(ctx context.Context, id uuid.UUID) ([]byte, error) {
-	var sealed, wrapped []byte
+	body, _, err := s.BodyAndFetched(ctx, id)
+	return body, err
+}
+
+// BodyAndFetched returns what was received, as [Store.Body] does, and what the
+// platform's API told about it, or nil.
+func (s *Store) BodyAndFetched(ctx context.Context, id uuid.UUID) (body, fetched []byte, err error) {
+	var sealed, sealedFetched, wrapped []byte
 	var wrappedBy *uuid.UUID
-	err := s.pool.QueryRow(ctx, `select sealed_body, body_key, wrapped_by from deliveries where id = $1`, id).Scan(&sealed, &wrapped, &wrappedBy)
+	err = s.pool.QueryRow(ctx, `select sealed_body, sealed_fetched, body_key, wrapped_by from deliveries where id = $1`, id).
+		Scan(&sealed, &sealedFetched, &wrapped, &wrappedBy)
 	if err := notFound(err, "reading the body of a delivery"); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if sealed == nil || wrapped == nil {
-		return nil, fmt.Errorf("reading the body of delivery %s: %w", id, ErrErased)
+		return nil, nil, fmt.Errorf("reading the body of delivery %s: %w", id, ErrErased)
 	}
 	key, err := s.bodyKey(ctx, s.pool, id, wrapped, wrappedBy)
 	if err != nil {
-		return nil, fmt.Errorf("reading the body of delivery %s: %w", id, err)
+		return nil, nil, fmt.Errorf("reading the body of delivery %s: %w", id, err)
 	}
-	body, err := key.Open(sealed, bodyPlace(id))
-	if err != nil {
-		return nil, fmt.Errorf("reading the body of delivery %s: %w", id, err)
+	if body, err = key.Open(sealed, bodyPlace(id)); err != nil {
+		return nil, nil, fmt.Errorf("reading the body of delivery %s: %w", id, err)
 	}
-	return body, nil
+	if sealedFetched == nil {
+		return body, nil, nil
+	}
+	if fetched, err = key.Open(sealedFetched, fetchedPlace(id)); err != nil {
+		return nil, nil, fmt.Errorf("reading what was fetched for delivery %s: %w", id, err)
+	}
+	return body, fetched, nil
 }
 
 func (s *Store) bodyKey(ctx context.Context, q querier, id uuid.UUID, wrapped []byte, wrappedBy *uuid.UUID) (*vault.DataKey, error) {
@@ -200,24 +231,25 @@ func (s *Store) bodyKey(ctx context.Context, q querier, id uuid.UUID, wrapped []
 	return owner.UnwrapKey(wrapped, bodyKeyPlace(id))
 }
 
-// SettleDelivery gives a received delivery its verdict, where that is not
-// "understood". One that has a verdict already keeps it.
+// SettleDelivery gives a delivery its verdict, where that is not "understood". One
+// that has a verdict already keeps it.
 func (s *Store) SettleDelivery(ctx context.Context, id uuid.UUID, state DeliveryState, reason string) error {
 	_, err := s.pool.Exec(ctx, `
 		update deliveries set state = $2::text, reason = $3,
 		  sealed_body = case when $2::text = 'excluded' then null else sealed_body end,
+		  sealed_fetched = case when $2::text = 'excluded' then null else sealed_fetched end,
 		  body_key = case when $2::text = 'excluded' then null else body_key end
-		where id = $1 and state = 'received'`, id, string(state), reason)
+		where id = $1 and state in ('received', 'fetching')`, id, string(state), reason)
 	if err != nil {
 		return fmt.Errorf("settling delivery %s: %w", id, err)
 	}
 	return nil
 }
 
-// ExplainDelivery says of a received delivery why it has no verdict yet. It stays
-// received, and is tried again.
+// ExplainDelivery says of a delivery why it has no verdict yet. It stays as it is,
+// and is tried again.
 func (s *Store) ExplainDelivery(ctx context.Context, id uuid.UUID, reason string) error {
-	_, err := s.pool.Exec(ctx, `update deliveries set reason = $2 where id = $1 and state = 'received'`, id, reason)
+	_, err := s.pool.Exec(ctx, `update deliveries set reason = $2 where id = $1 and state in ('received', 'fetching')`, id, reason)
 	if err != nil {
 		return fmt.Errorf("explaining delivery %s: %w", id, err)
 	}

@@ -42,6 +42,10 @@ type Erasure struct {
 	// Texts is how many other sealed texts were dropped: bodies of deliveries,
 	// plans, edits, values beside the trail and of CRM events.
 	Texts int `json:"texts"`
+	// HistoriesLeft is how many histories of follow-ups with others are still to be
+	// deleted at Temporal ([Store.HistoriesToForget]): until they are, the meetings'
+	// keys open what stands in them. Counted when it is listed.
+	HistoriesLeft int `json:"histories_left,omitempty"`
 	// Searched is how many sealed texts were opened for the proof, and Left names
 	// where the person was still found: nowhere, once DoneAt is set.
 	Searched int        `json:"searched"`
@@ -66,7 +70,8 @@ var ErrErasureUnfinished = errors.New("the person is still found in something th
 //
 // Not erased: what Debrief wrote to HubSpot or sent by Slack and e-mail; backups of
 // the database; a nickname that only people recognize; and, of meetings with
-// others, earlier ciphertext that PostgreSQL has not vacuumed.
+// others, earlier ciphertext that PostgreSQL has not vacuumed. What Temporal has of a
+// follow-up with others is deleted by who can: [Store.HistoriesToForget].
 //
 // It can be repeated, and goes on where it was. [ErrErasureUnfinished] says that it
 // has to be; what is done by then stays done.
@@ -117,9 +122,11 @@ type eraser struct {
 	organization Organization
 	key          *vault.DataKey
 	person       person
-	meetings     map[uuid.UUID]bool
-	texts        []sealedText
-	report       Erasure
+	// contactIDs are the contact's, and those of contacts that were merged into it.
+	contactIDs []string
+	meetings   map[uuid.UUID]bool
+	texts      []sealedText
+	report     Erasure
 }
 
 // sealedText is one sealed value, opened.
@@ -181,9 +188,12 @@ func (e *eraser) learn(ctx context.Context) error {
 	if e.request.ContactID == "" {
 		return nil
 	}
+	if err := e.learnMerges(ctx); err != nil {
+		return err
+	}
 	rows, err := e.pool.Query(ctx, selectCRMEvent+`
-		where organization_id = $1 and hub_id = $2 and object_type = 'contact' and object_id = $3 and property in ('email', 'hs_additional_emails')`,
-		e.request.OrganizationID, e.request.HubID, e.request.ContactID)
+		where organization_id = $1 and hub_id = $2 and object_type = 'contact' and object_id = any($3) and property in ('email', 'hs_additional_emails')`,
+		e.request.OrganizationID, e.request.HubID, e.contactIDs)
 	if err != nil {
 		return fmt.Errorf("reading the contact's events: %w", err)
 	}
@@ -200,8 +210,8 @@ func (e *eraser) learn(ctx context.Context) error {
 	}
 	actions, err := e.queryActions(ctx, e.pool, `
 		join connections c on c.id = a.connection_id and c.hub_id = $2
-		where a.organization_id = $1 and a.object_type = 'contact' and (a.target_id = $3 or a.record_id = $3)`,
-		e.request.OrganizationID, e.request.HubID, e.request.ContactID)
+		where a.organization_id = $1 and a.object_type = 'contact' and (a.target_id = any($3) or a.record_id = any($3))`,
+		e.request.OrganizationID, e.request.HubID, e.contactIDs)
 	if err != nil {
 		return err
 	}
@@ -226,13 +236,30 @@ func (e *eraser) learn(ctx context.Context) error {
 			return nil //nolint:nilerr // of another version: nothing to learn
 		}
 		for _, contact := range known.Contacts {
-			if contact.ID == e.request.ContactID && e.inAccount(ctx, *t.meeting) {
+			if slices.Contains(e.contactIDs, contact.ID) && e.inAccount(ctx, *t.meeting) {
 				e.person.add(contact.Properties["email"])
 				e.person.add(strings.Split(contact.Properties["hs_additional_emails"], ";")...)
 			}
 		}
 		return nil
 	}, "follow_ups.sealed_resolution")
+}
+
+// learnMerges finds the contacts that were merged into this one: the same person.
+func (e *eraser) learnMerges(ctx context.Context) error {
+	rows, err := e.pool.Query(ctx, `
+		with recursive ids (id) as (
+		  select $3::text
+		  union select unnest(m.merged_ids) from crm_events m join ids on m.object_id = ids.id
+		  where m.organization_id = $1 and m.hub_id = $2 and m.object_type = 'contact' and m.kind = 'merge')
+		select id from ids order by id`, e.request.OrganizationID, e.request.HubID, e.request.ContactID)
+	if err != nil {
+		return fmt.Errorf("reading which contacts were merged into it: %w", err)
+	}
+	if e.contactIDs, err = pgx.CollectRows(rows, pgx.RowTo[string]); err != nil {
+		return fmt.Errorf("reading which contacts were merged into it: %w", err)
+	}
+	return nil
 }
 
 // inAccount says whether the follow-up of a meeting is in the contact's account: an
@@ -272,6 +299,9 @@ var sealedColumns = []struct{ name, query, first string }{
 	{"deliveries.sealed_body", `
 		select d.id::text, null::uuid, d.wrapped_by, d.sealed_body, d.body_key from deliveries d
 		where d.organization_id = $1 and d.sealed_body is not null and d.id > $2::uuid order by d.id limit 20`, uuid.Nil.String()},
+	{"deliveries.sealed_fetched", `
+		select d.id::text, null::uuid, d.wrapped_by, d.sealed_fetched, d.body_key from deliveries d
+		where d.organization_id = $1 and d.sealed_fetched is not null and d.id > $2::uuid order by d.id limit 20`, uuid.Nil.String()},
 }
 
 // eachSealed opens everything that the organization has sealed, or only some
@@ -373,9 +403,11 @@ func (e *eraser) dropTexts(ctx context.Context) error {
 	for _, t := range e.texts {
 		var err error
 		switch t.column {
-		case "deliveries.sealed_body":
+		case "deliveries.sealed_body", "deliveries.sealed_fetched":
 			// One that is not understood yet would be lost: it is found again when it is.
-			err = drop(`update deliveries set sealed_body = null, body_key = null where id = $1::uuid and state <> 'received' and sealed_body is not null`, t.id)
+			err = drop(`
+				update deliveries set sealed_body = null, sealed_fetched = null, body_key = null
+				where id = $1::uuid and state not in ('received', 'fetching') and sealed_body is not null`, t.id)
 		case "crm_events.sealed_value":
 			err = drop(`update crm_events set sealed_value = null where id = $1::uuid`, t.id)
 		case "audit_details.sealed":
@@ -398,14 +430,20 @@ func (e *eraser) dropTexts(ctx context.Context) error {
 	}
 	if err := drop(`
 		update crm_events set sealed_value = null
-		where organization_id = $1 and hub_id = $2 and object_type = 'contact' and object_id = $3 and sealed_value is not null`,
-		e.request.OrganizationID, e.request.HubID, e.request.ContactID); err != nil {
+		where organization_id = $1 and hub_id = $2 and object_type = 'contact' and object_id = any($3) and sealed_value is not null`,
+		e.request.OrganizationID, e.request.HubID, e.contactIDs); err != nil {
 		return err
+	}
+	if _, err := e.pool.Exec(ctx, `
+		delete from follow_up_records r using follow_ups f, connections c
+		where r.meeting_id = f.meeting_id and c.id = f.connection_id and r.organization_id = $1 and c.hub_id = $2 and r.object_type = 'contact' and r.record_id = any($3)`,
+		e.request.OrganizationID, e.request.HubID, e.contactIDs); err != nil {
+		return fmt.Errorf("dropping which meetings knew the contact: %w", err)
 	}
 	return drop(`
 		update audit_details d set sealed = null from audit a join connections c on c.id = a.connection_id
-		where d.audit_id = a.id and a.organization_id = $1 and c.hub_id = $2 and a.object_type = 'contact' and a.record_id = $3 and d.sealed is not null`,
-		e.request.OrganizationID, e.request.HubID, e.request.ContactID)
+		where d.audit_id = a.id and a.organization_id = $1 and c.hub_id = $2 and a.object_type = 'contact' and a.record_id = any($3) and d.sealed is not null`,
+		e.request.OrganizationID, e.request.HubID, e.contactIDs)
 }
 
 // finish records what was done; only where the person is found nowhere any more, as
@@ -453,7 +491,8 @@ func (e *eraser) finish(ctx context.Context) error {
 // Erasures lists who was to be forgotten, newest first, at most limit.
 func (s *Store) Erasures(ctx context.Context, organizationID uuid.UUID, limit int) ([]Erasure, error) {
 	rows, err := s.pool.Query(ctx, `
-		select id, hub_id, contact_id, report, begun_at, done_at from erasures where organization_id = $1 order by begun_at desc limit $2`, organizationID, limit)
+		select id, hub_id, contact_id, report, begun_at, done_at, (select count(*) from erased_histories h where h.erasure_id = erasures.id)
+		from erasures where organization_id = $1 order by begun_at desc limit $2`, organizationID, limit)
 	if err != nil {
 		return nil, fmt.Errorf("listing erasures: %w", err)
 	}
@@ -465,13 +504,14 @@ func (s *Store) Erasures(ctx context.Context, organizationID uuid.UUID, limit in
 		var contact string
 		var begun time.Time
 		var done *time.Time
-		if err := row.Scan(&id, &hub, &contact, &report, &begun, &done); err != nil {
+		var histories int
+		if err := row.Scan(&id, &hub, &contact, &report, &begun, &done, &histories); err != nil {
 			return e, err
 		}
 		if err := json.Unmarshal(report, &e); err != nil {
 			return e, errors.New("decoding the report of an erasure")
 		}
-		e.ID, e.HubID, e.ContactID, e.BegunAt, e.DoneAt = id, hub, contact, begun, done
+		e.ID, e.HubID, e.ContactID, e.BegunAt, e.DoneAt, e.HistoriesLeft = id, hub, contact, begun, done, histories
 		return e, nil
 	})
 }

@@ -152,6 +152,20 @@ func TestAPersonIsErasedEverywhere(t *testing.T) {
 	require.Equal(t, report.Searched, listed[0].Searched)
 	require.NotContains(t, b.dump(t), "northwind.example\"")
 
+	// The meeting's key lives on, for the others: what Temporal has is to be deleted.
+	require.Equal(t, 1, listed[0].HistoriesLeft)
+	histories, err := b.HistoriesToForget(ctx, b.organization.ID)
+	require.NoError(t, err)
+	require.Equal(t, []uuid.UUID{b.both}, histories)
+	b.ExecForTest(t, `delete from wakeups`)
+	for range 2 {
+		require.NoError(t, b.HistoryForgotten(ctx, b.organization.ID, b.both))
+	}
+	histories, err = b.HistoriesToForget(ctx, b.organization.ID)
+	require.NoError(t, err)
+	require.Empty(t, histories)
+	require.Equal(t, 1, b.CountForTest(t, `select count(*) from wakeups where meeting_id = $1`, b.both), "it is open: it begins anew")
+
 	// The platform sends the notes once more: she does not come back.
 	b.deliver(t, metEvent("both", tenOClock.AddDate(0, 0, 1), attendee("Jane Roe", strings.ToUpper(jane)), attendee("Sam Poe", "sam@northwind.example")))
 	require.Equal(t, both.Content, b.meeting(t, b.both).Content)
@@ -237,4 +251,105 @@ func TestErasingSearchesEveryColumnOfWords(t *testing.T) {
 		select table_name || '.' || column_name from information_schema.columns
 		where table_schema = 'public' and data_type = 'bytea' and column_name !~ '(_mac|_hash)$' and column_name not in ('body_key', 'sealed_addresses')`)
 	require.ElementsMatch(t, append(store.SealedColumnsForTest(), store.VaultColumns()...), found)
+}
+
+// Nothing that the database still holds opens what was sealed of somebody who met us
+// alone: the rows as they were before (in a dead tuple, a copy of a table) need the
+// meeting's key, and that is gone. Of a meeting with others the key lives on: there it
+// is the rows that are gone, and a copy of an old one would open.
+func TestWhichOldRowsNoKeyOpens(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	b := newErasureBench(t)
+	b.plan(t, b.both)
+	b.plan(t, b.alone)
+	type row struct {
+		place  string
+		sealed []byte
+	}
+	copyOf := func(id uuid.UUID) []row {
+		var rows []row
+		for _, q := range []struct{ place, sql string }{
+			{"meetings.sealed:", `select id::text, sealed from meetings where id = $1`},
+			{"events.sealed:", `select id::text, sealed from events where meeting_id = $1`},
+			{"actions.sealed:", `select id::text, sealed from actions where origin_id = $1`},
+			{"follow_ups.sealed_resolution:", `select meeting_id::text, sealed_resolution from follow_ups where meeting_id = $1`},
+		} {
+			for rowID, sealed := range b.BytesForTest(t, q.sql, id) {
+				rows = append(rows, row{q.place + rowID, sealed})
+			}
+		}
+		require.Len(t, rows, 5)
+		return rows
+	}
+	alone, both := copyOf(b.alone), copyOf(b.both)
+	payload, err := b.SealPayloadForTest(ctx, b.alone, "she said so")
+	require.NoError(t, err)
+	_, err = b.forgetJane(t)
+	require.NoError(t, err)
+
+	keys := b.AllDataKeysForTest(t)
+	require.NotEmpty(t, keys)
+	opened := func(r row) bool {
+		for _, key := range keys {
+			if _, err := key.Open(r.sealed, r.place); err == nil {
+				return true
+			}
+		}
+		return false
+	}
+	for _, r := range append(alone, row{"temporal.payload", payload}) {
+		require.False(t, opened(r), r.place)
+	}
+	for _, r := range both {
+		require.True(t, opened(r), "the docs say that this can't be proven, and why")
+	}
+	for place, sealed := range b.BytesForTest(t, `select 'meetings.sealed:' || id, sealed from meetings where id = $1`, b.both) {
+		for _, key := range keys {
+			if plain, err := key.Open(sealed, place); err == nil {
+				require.NotContains(t, strings.ToLower(string(plain)), jane)
+			}
+		}
+	}
+	for _, q := range []string{
+		`select count(*) from follow_up_records where object_type = 'contact' and record_id = '501'`,
+		`select count(*) from events e join meetings m on m.id = e.meeting_id where m.erased_at is not null and e.sealed is not null`,
+	} {
+		require.Zero(t, b.CountForTest(t, q), q)
+	}
+}
+
+// What HubSpot tells late of somebody who was erased does not come back.
+func TestWhatIsToldLateOfAnErasedPersonIsDropped(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	b := newErasureBench(t)
+	b.plan(t, b.both)
+	_, err := b.forgetJane(t)
+	require.NoError(t, err)
+	email := hubspot.WebhookEvent{
+		HubID: 1001, AppID: 9, OccurredAt: time.Now().Add(-time.Hour), Type: "contact.propertyChange", Kind: hubspot.EventPropertyChange,
+		ObjectTypeID: "0-1", ObjectID: "501", PropertyName: "email", PropertyValue: jane,
+	}
+	crmDelivery(t, b.Store, hubspotSource(t, b.Store), email)
+	_, err = b.FollowCRMRecord(ctx, store.CRMRecord{OrganizationID: b.organization.ID, HubID: 1001, Object: "contact", ID: "501"})
+	require.NoError(t, err)
+	require.Zero(t, b.CountForTest(t, `select count(*) from crm_events where sealed_value is not null`))
+}
+
+// A contact that was merged into the one that is forgotten is the same person.
+func TestThoseWhoWereMergedAreForgottenTogether(t *testing.T) {
+	t.Parallel()
+	b := newErasureBench(t)
+	b.plan(t, b.both) // knows 501
+	merge := hubspot.WebhookEvent{
+		HubID: 1001, AppID: 9, OccurredAt: time.Now(), Type: "contact.merge", Kind: hubspot.EventMerge, ObjectTypeID: "0-1",
+		ObjectID: "777", PrimaryObjectID: "777", NewObjectID: "777", MergedObjectIDs: []string{"501"},
+	}
+	crmDelivery(t, b.Store, hubspotSource(t, b.Store), merge)
+	report, err := b.EraseContact(context.Background(), store.ErasureRequest{OrganizationID: b.organization.ID, HubID: 1001, ContactID: "777"}, store.Actor{Name: "debrief"})
+	require.NoError(t, err)
+	require.Equal(t, 1, report.Addresses)
+	require.Equal(t, 1, report.MeetingsErased)
+	require.Equal(t, 1, report.MeetingsRedacted)
 }

@@ -2,11 +2,16 @@ package store
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
+
+	"github.com/debriefhq/debrief/vault"
 )
 
 // NewMeetingForTest adds a meeting that has ended a while ago, with notes.
@@ -54,6 +59,18 @@ func (s *Store) CountForTest(t testing.TB, sql string, args ...any) int {
 	return n
 }
 
+// ExplainConcernedForTest says how the follow-ups are found that it concerns when
+// records were merged into one.
+func (s *Store) ExplainConcernedForTest(t testing.TB, r CRMRecord, gone ...string) string {
+	t.Helper()
+	query, args := concernedQuery(recordChange{CRMRecord: r, gone: gone})
+	rows, err := s.pool.Query(context.Background(), "explain "+query, args...)
+	require.NoError(t, err)
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(t, err)
+	return strings.Join(lines, "\n")
+}
+
 // Settle times, for tests that wait for them.
 const SettleForTest = settleFor + time.Second
 
@@ -64,4 +81,39 @@ func SealedColumnsForTest() []string {
 		names = append(names, c.name)
 	}
 	return names
+}
+
+// BytesForTest returns the second column of what a query selects, by the first.
+func (s *Store) BytesForTest(t testing.TB, sql string, args ...any) map[string][]byte {
+	t.Helper()
+	found := map[string][]byte{}
+	rows, err := s.pool.Query(context.Background(), sql, args...)
+	require.NoError(t, err)
+	var id string
+	var raw []byte
+	_, err = pgx.ForEachRow(rows, []any{&id, &raw}, func() error { found[id] = slices.Clone(raw); return nil })
+	require.NoError(t, err)
+	return found
+}
+
+// AllDataKeysForTest are all data keys that there are, as a process that has just
+// begun would open them.
+func (s *Store) AllDataKeysForTest(t testing.TB) []*vault.DataKey {
+	t.Helper()
+	var keys []*vault.DataKey
+	for id, wrapped := range s.BytesForTest(t, `select id::text, wrapped from data_keys`) {
+		key, err := s.vault.Unwrap(wrapped, dataKeyPlace(uuid.MustParse(id)))
+		require.NoError(t, err)
+		keys = append(keys, key)
+	}
+	return keys
+}
+
+// SealPayloadForTest seals a text as what is said to Temporal of a meeting is.
+func (s *Store) SealPayloadForTest(ctx context.Context, meetingID uuid.UUID, text string) ([]byte, error) {
+	_, key, err := s.DataKeyForMeeting(ctx, meetingID)
+	if err != nil {
+		return nil, err
+	}
+	return key.Seal([]byte(text), "temporal.payload")
 }

@@ -429,6 +429,9 @@ type Plan struct {
 	// Resolution is the planner's input from the CRM, kept so that the plan can
 	// be made again from the record. It is stored as JSON, sealed.
 	Resolution any
+	// Records are those that Resolution names, so that the follow-up is found when
+	// something happens to one.
+	Records []RecordRef
 	// Drafts in the order in which they should be read and run.
 	Drafts []Draft
 }
@@ -476,6 +479,9 @@ func (s *Store) SavePlan(ctx context.Context, p Plan) error {
 			return fmt.Errorf("opening round %d: %w", f.round, err)
 		}
 		if err := s.saveDrafts(ctx, tx, f, key, p); err != nil {
+			return err
+		}
+		if err := listRecords(ctx, tx, f, p); err != nil {
 			return err
 		}
 		_, err = s.reconcile(ctx, tx, f)
@@ -706,13 +712,17 @@ func (s *Store) insertAction(ctx context.Context, tx pgx.Tx, key *vault.DataKey,
 	if err != nil {
 		return err
 	}
+	like, err := s.likenessMAC(ctx, tx, a)
+	if err != nil {
+		return err
+	}
 	a.State = ActionDenied // until permit says otherwise
 	_, err = tx.Exec(ctx, `
 		insert into actions (id, organization_id, origin_kind, origin_id, data_key_id, round, key, object_type, operation, target_id,
-		                     position, depends_on, state, content_mac, sealed, connection_id)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+		                     position, depends_on, state, content_mac, sealed, connection_id, likeness_mac)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
 		a.ID, a.OrganizationID, a.Origin.Kind, a.Origin.ID, a.dataKeyID, a.Round, a.Key, a.Tool.Object, a.Tool.Operation, a.TargetID,
-		a.Position, a.DependsOn, a.State, a.ContentMAC, sealed, a.ConnectionID)
+		a.Position, a.DependsOn, a.State, a.ContentMAC, sealed, a.ConnectionID, like)
 	if err != nil {
 		return fmt.Errorf("storing action %s: %w", a.Key, err)
 	}
@@ -950,6 +960,10 @@ func closeFollowUp(ctx context.Context, q querier, meetingID uuid.UUID) error {
 		update follow_ups set state = 'closed', closed_at = coalesce(closed_at, now()), paused_since = null, report = $2
 		where meeting_id = $1`, meetingID, raw)
 	if err != nil {
+		return fmt.Errorf("closing the follow-up: %w", err)
+	}
+	// It is planned from what is read then, should it be opened once more.
+	if _, err := q.Exec(ctx, `delete from follow_up_records where meeting_id = $1 and not planned and not told`, meetingID); err != nil {
 		return fmt.Errorf("closing the follow-up: %w", err)
 	}
 	return nil

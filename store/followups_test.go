@@ -27,14 +27,14 @@ var (
 type bench struct {
 	*store.Store
 
-	t          *testing.T
+	t          testing.TB
 	org        uuid.UUID
 	meeting    uuid.UUID
 	connection uuid.UUID
 	version    int64
 }
 
-func newBench(t *testing.T, permissions policy.Permissions) *bench {
+func newBench(t testing.TB, permissions policy.Permissions) *bench {
 	t.Helper()
 	s, _ := storetest.New(t)
 	org := storetest.Organization(t, s)

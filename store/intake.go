@@ -14,12 +14,18 @@ import (
 )
 
 // intake puts deliveries that come at the same time into the table together: one
-// statement and one commit for all that wait while another is at it. A single one
-// waits for nobody. Each is answered when its own transaction is committed.
+// statement and one commit for all that came while the last one was written. One that
+// comes alone waits for nobody. Each is answered when its transaction is committed.
+//
+// One transaction is under way at a time: two would lock the same source, organization
+// and key for their foreign keys, which costs PostgreSQL more than the second one gains
+// (docs/performance.md). Only where one is late, such as for a row that somebody has
+// locked, does another begin: one delivery must not hold up those that come after it.
 type intake struct {
 	mu      sync.Mutex
 	waiting []*waitingDelivery
-	at      int // how many transactions are under way
+	busy    bool          // somebody takes what waits
+	slots   chan struct{} // held by each transaction, late ones included
 }
 
 // waitingDelivery is a row of deliveries on its way.
@@ -35,6 +41,7 @@ type waitingDelivery struct {
 	wrappedBy           *uuid.UUID
 	state               DeliveryState
 	reason              string
+	origin              DeliveryOrigin
 
 	inserted bool
 	err      error
@@ -42,23 +49,25 @@ type waitingDelivery struct {
 }
 
 const (
-	// Two, so that one is prepared while PostgreSQL writes the other.
-	intakeAtOnce = 2
+	intakeAtOnce = 4
+	intakeLate   = 100 * time.Millisecond
 	intakeRows   = 64
 	intakeBytes  = 4 << 20 // of bodies, in one statement of several
 	// A delivery that nobody waits for any more is still written.
 	intakeTimeout = 30 * time.Second
 )
 
+func newIntake() *intake { return &intake{slots: make(chan struct{}, intakeAtOnce)} }
+
 // insertTogether stores a delivery and returns when it is committed. An error says
 // nothing about the others that it went with.
 func (s *Store) insertTogether(ctx context.Context, d *waitingDelivery) error {
 	d.done = make(chan struct{})
-	in := &s.intake
+	in := s.intake
 	in.mu.Lock()
 	in.waiting = append(in.waiting, d)
-	if in.at < intakeAtOnce {
-		in.at++
+	if !in.busy {
+		in.busy = true
 		go s.drainIntake(context.WithoutCancel(ctx))
 	}
 	in.mu.Unlock()
@@ -70,16 +79,23 @@ func (s *Store) insertTogether(ctx context.Context, d *waitingDelivery) error {
 	}
 }
 
-// drainIntake stores what waits until nothing does.
+// drainIntake stores what waits until nothing does, or until it was late and another
+// has taken over.
 func (s *Store) drainIntake(ctx context.Context) {
+	s.intake.slots <- struct{}{}
+	defer func() { <-s.intake.slots }()
 	for {
 		some := s.intake.take()
 		if len(some) == 0 {
 			return
 		}
+		late := time.AfterFunc(intakeLate, func() { s.drainIntake(ctx) })
 		s.insertSome(ctx, some)
 		for _, d := range some {
 			close(d.done)
+		}
+		if !late.Stop() {
+			return
 		}
 	}
 }
@@ -97,7 +113,7 @@ func (in *intake) take() []*waitingDelivery {
 	some := slices.Clone(in.waiting[:n])
 	in.waiting = slices.Delete(in.waiting, 0, n)
 	if n == 0 {
-		in.at--
+		in.busy = false
 	}
 	return some
 }
@@ -140,17 +156,17 @@ func (s *Store) insertRows(ctx context.Context, some []*waitingDelivery) error {
 	// Where xmax is set, the row was there before: it is only counted.
 	found, err := s.pool.Query(ctx, `
 		insert into deliveries (id, source_id, organization_id, dedupe_key, body_mac, received_at, headers, size_bytes,
-		                        body_key, wrapped_by, sealed_body, state, reason, duplicates)
+		                        body_key, wrapped_by, sealed_body, state, reason, origin, duplicates)
 		select id, source_id, organization_id, dedupe_key, body_mac, received_at, headers::jsonb, size_bytes,
-		       body_key, wrapped_by, sealed_body, state, reason, duplicates
+		       body_key, wrapped_by, sealed_body, state, reason, origin, duplicates
 		from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bytea[], $6::timestamptz[], $7::text[], $8::int[],
-		            $9::bytea[], $10::uuid[], $11::bytea[], $12::text[], $13::text[], $14::int[])
+		            $9::bytea[], $10::uuid[], $11::bytea[], $12::text[], $13::text[], $14::text[], $15::int[])
 		  as n (id, source_id, organization_id, dedupe_key, body_mac, received_at, headers, size_bytes,
-		        body_key, wrapped_by, sealed_body, state, reason, duplicates)
+		        body_key, wrapped_by, sealed_body, state, reason, origin, duplicates)
 		on conflict (source_id, dedupe_key, body_mac) do update set duplicates = deliveries.duplicates + 1 + excluded.duplicates
 		returning id, xmax = 0`,
 		rows.ids, rows.sources, rows.organizations, rows.keys, rows.macs, rows.received, rows.headers, rows.sizes,
-		rows.wrapped, rows.wrappedBy, rows.sealed, rows.states, rows.reasons, rows.duplicates)
+		rows.wrapped, rows.wrappedBy, rows.sealed, rows.states, rows.reasons, rows.origins, rows.duplicates)
 	if err != nil {
 		return fmt.Errorf("storing deliveries: %w", err)
 	}
@@ -175,11 +191,12 @@ func (s *Store) insertRows(ctx context.Context, some []*waitingDelivery) error {
 
 // intakeColumns are deliveries by column.
 type intakeColumns struct {
-	ids, sources, organizations, wrappedBy []pgtype.UUID
-	keys, headers, states, reasons         []string
-	macs, wrapped, sealed                  [][]byte
-	received                               []time.Time
-	sizes, duplicates                      []int32
+	// Flat: pgx encodes other slices of these types by reflection.
+	ids, sources, organizations, wrappedBy  pgtype.FlatArray[pgtype.UUID]
+	keys, headers, states, reasons, origins []string
+	macs, wrapped, sealed                   pgtype.FlatArray[[]byte]
+	received                                []time.Time
+	sizes, duplicates                       []int32
 }
 
 func (c *intakeColumns) add(d *waitingDelivery) {
@@ -188,7 +205,7 @@ func (c *intakeColumns) add(d *waitingDelivery) {
 	c.organizations = append(c.organizations, optionalUUID(d.organizationID))
 	c.wrappedBy = append(c.wrappedBy, optionalUUID(d.wrappedBy))
 	c.keys, c.headers = append(c.keys, d.dedupeKey), append(c.headers, d.headers)
-	c.states, c.reasons = append(c.states, string(d.state)), append(c.reasons, d.reason)
+	c.states, c.reasons, c.origins = append(c.states, string(d.state)), append(c.reasons, d.reason), append(c.origins, string(d.origin))
 	c.macs, c.wrapped, c.sealed = append(c.macs, d.mac), append(c.wrapped, d.wrapped), append(c.sealed, d.sealedBody)
 	c.received = append(c.received, d.receivedAt)
 	c.sizes, c.duplicates = append(c.sizes, int32(d.size)), append(c.duplicates, 0)

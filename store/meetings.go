@@ -136,14 +136,19 @@ func (m *lockedMeeting) olderThan(o *lockedMeeting) bool {
 
 func (u *understanding) run(ctx context.Context, events []meeting.Event) error {
 	var state DeliveryState
+	var reason string
 	var bodyKey []byte
 	var wrappedBy *uuid.UUID
-	err := u.tx.QueryRow(ctx, `select source_id, state, received_at, body_key, wrapped_by, redo_id from deliveries where id = $1 for update`, u.deliveryID).
-		Scan(&u.sourceID, &state, &u.receivedAt, &bodyKey, &wrappedBy, &u.redo)
+	err := u.tx.QueryRow(ctx, `select source_id, state, reason, received_at, body_key, wrapped_by, redo_id from deliveries where id = $1 for update`, u.deliveryID).
+		Scan(&u.sourceID, &state, &reason, &u.receivedAt, &bodyKey, &wrappedBy, &u.redo)
 	if err := notFound(err, "reading the delivery"); err != nil {
 		return err
 	}
-	if state != DeliveryReceived {
+	switch state {
+	case DeliveryReceived:
+	case DeliveryFetching:
+		u.note(reason) // what could not be got
+	default:
 		return nil // another process was faster
 	}
 	organization, err := scanOrganization(u.tx.QueryRow(ctx, selectOrganization+` where id = $1`, u.organizationID), "reading the organization")
@@ -871,7 +876,8 @@ func (u *understanding) settle(ctx context.Context, bodyKey []byte, wrappedBy *u
 	}
 	_, err := u.tx.Exec(ctx, `
 		update deliveries set state = $2::text, reason = $3, organization_id = $4, body_key = $5, wrapped_by = $6,
-		  sealed_body = case when $2::text = 'excluded' then null else sealed_body end, understood_at = now()
+		  sealed_body = case when $2::text = 'excluded' then null else sealed_body end,
+		  sealed_fetched = case when $2::text = 'excluded' then null else sealed_fetched end, understood_at = now()
 		where id = $1`,
 		u.deliveryID, string(state), u.out.Reason, u.organizationID, bodyKey, wrappedBy)
 	if err != nil {
@@ -898,7 +904,7 @@ func (u *understanding) drop() {
 }
 
 func (u *understanding) note(reason string) {
-	if !strings.Contains(u.out.Reason, reason) {
+	if !strings.Contains(u.out.Reason, reason) { // "" is in every one
 		u.out.Reason = strings.TrimPrefix(u.out.Reason+"; "+reason, "; ")
 	}
 }
@@ -1005,7 +1011,7 @@ func (s *Store) EraseMeeting(ctx context.Context, organizationID, meetingID uuid
 		}
 		for _, sql := range []string{
 			`select from follow_ups where meeting_id = $1 for update`,
-			`update deliveries set sealed_body = null, body_key = null
+			`update deliveries set sealed_body = null, sealed_fetched = null, body_key = null
 			 where id in (select delivery_id from events where meeting_id = $1)`,
 			`update events set sealed = null where meeting_id = $1`,
 			`delete from meeting_attendees where meeting_id = $1`,

@@ -27,6 +27,9 @@ const (
 	// NoticeSlackRefused: Slack does not accept the organization's app. It is the
 	// admins'.
 	NoticeSlackRefused NoticeKind = "slack.refused"
+	// NoticeSourceRefused: a platform does not accept a source's API credentials. It
+	// is the admins'.
+	NoticeSourceRefused NoticeKind = "source.refused"
 	// NoticeAsked: there are questions about a meeting. NoticeReminder: they still
 	// wait. NoticeEscalated: they wait, and come to somebody else.
 	NoticeAsked     NoticeKind = "approval.asked"
@@ -63,6 +66,7 @@ type NoticeAbout struct {
 	ConnectionID *uuid.UUID `json:"connection_id,omitempty"`
 	AppID        *uuid.UUID `json:"app_id,omitempty"`
 	PersonID     *uuid.UUID `json:"person_id,omitempty"`
+	SourceID     *uuid.UUID `json:"source_id,omitempty"`
 	// MeetingIDs has one meeting, and of a digest all that it is about.
 	MeetingIDs []uuid.UUID `json:"meeting_ids,omitempty"`
 }

@@ -50,6 +50,8 @@ type Settings struct {
 	// KeepPayloads is how long what was received is kept, byte for byte, to be
 	// looked at and replayed; 0 means 90 days, less than 0 for ever.
 	KeepPayloads Duration `json:"keep_payloads,omitempty"`
+	// DealStages has a deal that reaches a stage begin something.
+	DealStages DealStages `json:"deal_stages,omitzero"`
 	// Notify says when its people are told that something waits for them.
 	Notify NotifySettings `json:"notify,omitzero"`
 	// Approvals says who has to approve, and what becomes of questions that nobody
@@ -84,6 +86,9 @@ func (d Duration) Or(fallback time.Duration) time.Duration {
 // CreateOrganization adds an organization with its own data key.
 func (s *Store) CreateOrganization(ctx context.Context, name string, domains []string, settings Settings, actor Actor) (Organization, error) {
 	if err := settings.Approvals.check(); err != nil {
+		return Organization{}, err
+	}
+	if err := settings.DealStages.check(); err != nil {
 		return Organization{}, err
 	}
 	if len(settings.Approvals.Approvers) > 0 {
@@ -122,6 +127,9 @@ func (s *Store) CreateOrganization(ctx context.Context, name string, domains []s
 // sense is a [*Refusal]. The trail says what was before and after. Where who
 // approves has changed, open follow-ups look again.
 func (s *Store) UpdateSettings(ctx context.Context, id uuid.UUID, domains []string, settings Settings, actor Actor) error {
+	if err := settings.DealStages.check(); err != nil {
+		return err
+	}
 	raw, err := json.Marshal(settings)
 	if err != nil {
 		return fmt.Errorf("encoding the settings: %w", err)

@@ -48,15 +48,16 @@ func (p *person) in(text []byte) bool {
 // redactor strikes a person out of the texts of one meeting.
 type redactor struct {
 	*person
-	contactID string
-	names     []string // whole, as attendees had them
-	words     *regexp.Regexp
+	// contactIDs are the person's, in the account.
+	contactIDs []string
+	names      []string // whole, as attendees had them
+	words      *regexp.Regexp
 }
 
 // redactorFor knows the person by the names that the meeting has for the addresses.
 // A part of a name that another attendee has, too, is not struck out.
-func redactorFor(p *person, contactID string, all []meeting.Event) *redactor {
-	r := &redactor{person: p, contactID: contactID}
+func redactorFor(p *person, contactIDs []string, all []meeting.Event) *redactor {
+	r := &redactor{person: p, contactIDs: contactIDs}
 	others := map[string]bool{}
 	for _, e := range all {
 		for _, a := range append([]meeting.Attendee{{Person: e.Organizer}}, e.Attendees...) {
@@ -115,7 +116,7 @@ func (r *redactor) event(e meeting.Event) (meeting.Event, error) {
 		e.Organizer = meeting.Person{}
 	}
 	e.CRMHints = slices.DeleteFunc(slices.Clone(e.CRMHints), func(h meeting.CRMHint) bool {
-		return h.Object == "contact" && r.contactID != "" && h.ID == r.contactID
+		return h.Object == "contact" && slices.Contains(r.contactIDs, h.ID)
 	})
 	e.Transcript.Segments = slices.Clone(e.Transcript.Segments)
 	for i, s := range e.Transcript.Segments {
@@ -229,7 +230,7 @@ func (e *eraser) redactMeeting(ctx context.Context, tx pgx.Tx, id uuid.UUID) err
 		return err
 	}
 	for _, sql := range []string{
-		`update deliveries set sealed_body = null, body_key = null
+		`update deliveries set sealed_body = null, sealed_fetched = null, body_key = null
 		 where id in (select delivery_id from events where meeting_id = $1) and sealed_body is not null`,
 		// Nothing new was said: what is closed stays closed.
 		`update follow_ups f set planned_version = m.version from meetings m where m.id = $1 and f.meeting_id = m.id and f.state = 'closed'`,
@@ -237,6 +238,11 @@ func (e *eraser) redactMeeting(ctx context.Context, tx pgx.Tx, id uuid.UUID) err
 		if _, err := tx.Exec(ctx, sql, id); err != nil {
 			return err
 		}
+	}
+	if _, err := tx.Exec(ctx, `
+		insert into erased_histories (meeting_id, organization_id, erasure_id) values ($1, $2, $3)
+		on conflict (meeting_id) do update set erasure_id = excluded.erasure_id, since = now()`, id, e.request.OrganizationID, e.report.ID); err != nil {
+		return fmt.Errorf("noting that its history is to be deleted: %w", err)
 	}
 	return e.redactTrail(ctx, tx, key, m, r)
 }
@@ -266,7 +272,7 @@ func (e *eraser) redactEvents(ctx context.Context, u *understanding, key *vault.
 	for _, s := range all {
 		events = append(events, s.event)
 	}
-	r := redactorFor(&e.person, e.request.ContactID, events)
+	r := redactorFor(&e.person, e.contactIDs, events)
 	for _, s := range all {
 		redacted, err := r.event(s.event)
 		if err != nil {
@@ -312,7 +318,7 @@ func (e *eraser) redactFollowUp(ctx context.Context, tx pgx.Tx, key *vault.DataK
 		if err != nil {
 			return fmt.Errorf("encoding an edit")
 		}
-		contact := a.Tool.Object == "contact" && r.contactID != "" && (a.TargetID == r.contactID || a.RecordID == r.contactID)
+		contact := a.Tool.Object == "contact" && (slices.Contains(r.contactIDs, a.TargetID) || slices.Contains(r.contactIDs, a.RecordID))
 		if !contact && !r.words.Match(raw) && !r.words.Match(edit) {
 			continue
 		}

@@ -96,12 +96,12 @@ func (s *Store) RedoDelivery(ctx context.Context, id, redo uuid.UUID, actor Acto
 		if err != nil {
 			return err
 		}
-		var sealed, wrapped []byte
+		var sealed, sealedFetched, wrapped []byte
 		var wrappedBy *uuid.UUID
 		var sourceKeyID uuid.UUID
 		err = tx.QueryRow(ctx, `
-			select d.sealed_body, d.body_key, d.wrapped_by, s.data_key_id from deliveries d join sources s on s.id = d.source_id where d.id = $1`, id).
-			Scan(&sealed, &wrapped, &wrappedBy, &sourceKeyID)
+			select d.sealed_body, d.sealed_fetched, d.body_key, d.wrapped_by, s.data_key_id from deliveries d join sources s on s.id = d.source_id where d.id = $1`, id).
+			Scan(&sealed, &sealedFetched, &wrapped, &wrappedBy, &sourceKeyID)
 		if err != nil {
 			return fmt.Errorf("reading it: %w", err)
 		}
@@ -117,14 +117,25 @@ func (s *Store) RedoDelivery(ctx context.Context, id, redo uuid.UUID, actor Acto
 		if err != nil {
 			return err
 		}
-		if sealed, wrapped, err = sealBody(sourceKey, copied, body); err != nil {
+		var copiedKey *vault.DataKey
+		if copiedKey, sealed, wrapped, err = sealBody(sourceKey, copied, body); err != nil {
 			return err
 		}
+		if sealedFetched != nil {
+			// What the platform's API told stays what it told.
+			fetched, err := key.Open(sealedFetched, fetchedPlace(id))
+			if err != nil {
+				return err
+			}
+			if sealedFetched, err = copiedKey.Seal(fetched, fetchedPlace(copied)); err != nil {
+				return err
+			}
+		}
 		tag, err := tx.Exec(ctx, `
-			insert into deliveries (id, source_id, organization_id, dedupe_key, body_mac, received_at, headers, size_bytes, body_key, wrapped_by, sealed_body, redo_id)
-			select $2, source_id, organization_id, 'redo:' || $3::uuid::text || ':' || dedupe_key, body_mac, now(), headers, size_bytes, $4, $5, $6, $3::uuid
+			insert into deliveries (id, source_id, organization_id, dedupe_key, body_mac, received_at, headers, size_bytes, body_key, wrapped_by, sealed_body, redo_id, origin, sealed_fetched, fetched_at)
+			select $2, source_id, organization_id, 'redo:' || $3::uuid::text || ':' || dedupe_key, body_mac, now(), headers, size_bytes, $4, $5, $6, $3::uuid, origin, $7, fetched_at
 			from deliveries where id = $1
-			on conflict (source_id, dedupe_key, body_mac) do nothing`, id, copied, redo, wrapped, sourceKeyID, sealed)
+			on conflict (source_id, dedupe_key, body_mac) do nothing`, id, copied, redo, wrapped, sourceKeyID, sealed, sealedFetched)
 		if err != nil || tag.RowsAffected() == 0 {
 			copied = uuid.Nil
 			return err
@@ -164,16 +175,15 @@ func (s *Store) auditReplay(ctx context.Context, tx pgx.Tx, organizationID, id u
 }
 
 // sealBody seals a delivery's body with a key of its own, wrapped by its source's.
-func sealBody(sourceKey *vault.DataKey, id uuid.UUID, body []byte) (sealed, wrapped []byte, err error) {
-	key, err := vault.NewDataKey()
-	if err != nil {
-		return nil, nil, err
+func sealBody(sourceKey *vault.DataKey, id uuid.UUID, body []byte) (key *vault.DataKey, sealed, wrapped []byte, err error) {
+	if key, err = vault.NewDataKey(); err != nil {
+		return nil, nil, nil, err
 	}
 	if sealed, err = key.Seal(body, bodyPlace(id)); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	wrapped, err = sourceKey.WrapKey(key, bodyKeyPlace(id))
-	return sealed, wrapped, err
+	return key, sealed, wrapped, err
 }
 
 // prunedAtOnce bounds how many rows one statement changes.
@@ -185,9 +195,9 @@ const prunedAtOnce = 1000
 // verdicts and the meetings stay. What is not understood yet is kept.
 func (s *Store) PrunePayloads(ctx context.Context, organizationID uuid.UUID, before time.Time) (int, error) {
 	tag, err := s.pool.Exec(ctx, `
-		update deliveries set sealed_body = null, body_key = null where id in (
+		update deliveries set sealed_body = null, sealed_fetched = null, body_key = null where id in (
 		  select d.id from deliveries d`+ofOrganization(organizationID)+`
-		  and d.received_at < $2 and d.sealed_body is not null and d.state <> 'received'
+		  and d.received_at < $2 and d.sealed_body is not null and d.state not in ('received', 'fetching')
 		  order by d.received_at limit $3 for update skip locked)`, nullID(organizationID), before, prunedAtOnce)
 	if err != nil {
 		return 0, fmt.Errorf("dropping old payloads: %w", err)

@@ -28,6 +28,8 @@ var vaultColumns = []sealedColumn{
 	{"apps", "id", "sealed_client_secret", clientSecretPlace},
 	{"identity_providers", "organization_id", "sealed_client_secret", identityProviderPlace},
 	{"sources", "id", "sealed_secrets", sourceSecretsPlace},
+	{"sources", "id", "sealed_credentials", sourceCredentialsPlace},
+	{"upkeeps", "source_id", "sealed_state", upkeepPlace},
 	{"connections", "id", "sealed_refresh_token", refreshTokenPlace},
 	{"connections", "id", "sealed_static_token", staticTokenPlace},
 	{"connection_attempts", "id", "sealed_grant", attemptGrantPlace},

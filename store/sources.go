@@ -29,6 +29,11 @@ type Source struct {
 	// Secrets are the live signing secrets, newest first: one or two. (Exported,
 	// because what prints a struct asks only its exported fields to redact.)
 	Secrets []Secret `json:"-"`
+	// Credentials are for the platform's API, by the names that it gives them; nil
+	// where there are none.
+	Credentials map[string]Secret `json:"-"`
+	// API is how it stands with the platform's API.
+	API SourceAPI `json:"api,omitzero"`
 
 	dataKeyID uuid.UUID
 }
@@ -43,6 +48,8 @@ type SourceSettings struct {
 	RateLimit int `json:"rate_limit,omitempty"`
 	// Definition says how the platform works, where Debrief does not ship it.
 	Definition string `json:"definition,omitempty"`
+	// APIURL is where the platform's API listens, where that is not its usual place.
+	APIURL string `json:"api_url,omitempty"`
 }
 
 // NewSource is what [Store.CreateSource] needs.
@@ -85,6 +92,9 @@ func (s *Store) CreateSource(ctx context.Context, n NewSource, actor Actor) (Sou
 			values ($1, $2, $3, $4, $5, $6, $7) returning created_at`,
 			src.ID, src.OrganizationID, src.Platform, src.Name, sealed, src.dataKeyID, settings).Scan(&src.CreatedAt)
 		if err != nil {
+			return err
+		}
+		if err := askUpkeep(ctx, tx, src.ID); err != nil {
 			return err
 		}
 		return s.auditSource(ctx, tx, src, actor, "created")
@@ -155,6 +165,10 @@ func (s *Store) changeSecrets(ctx context.Context, id uuid.UUID, actor Actor, wh
 		if _, err := tx.Exec(ctx, `update sources set sealed_secrets = $2 where id = $1`, id, sealed); err != nil {
 			return err
 		}
+		// The platform may have been told the older one.
+		if err := askUpkeep(ctx, tx, id); err != nil {
+			return err
+		}
 		return s.auditSource(ctx, tx, src, actor, what)
 	})
 	if err != nil {
@@ -192,6 +206,9 @@ func (s *Store) switchSource(ctx context.Context, id uuid.UUID, actor Actor, wha
 		if _, err := tx.Exec(ctx, sql, append([]any{id}, args...)...); err != nil {
 			return err
 		}
+		if err := askUpkeep(ctx, tx, id); err != nil {
+			return err
+		}
 		return s.auditSource(ctx, tx, src, actor, what)
 	})
 	if err != nil {
@@ -201,7 +218,8 @@ func (s *Store) switchSource(ctx context.Context, id uuid.UUID, actor Actor, wha
 }
 
 const selectSource = `
-	select id, organization_id, platform, name, sealed_secrets, data_key_id, settings, disabled_at, created_at from sources`
+	select id, organization_id, platform, name, sealed_secrets, data_key_id, settings, disabled_at, created_at,
+	       sealed_credentials, credentials_at, api_refused_at, api_problem from sources`
 
 // Source returns the source with that ID, with its secrets.
 func (s *Store) Source(ctx context.Context, id uuid.UUID) (Source, error) {
@@ -230,8 +248,9 @@ func (s *Store) source(ctx context.Context, q querier, sql string, args ...any) 
 
 func (s *Store) scanSource(row pgx.Row) (Source, error) {
 	var src Source
-	var sealed, settings []byte
-	err := row.Scan(&src.ID, &src.OrganizationID, &src.Platform, &src.Name, &sealed, &src.dataKeyID, &settings, &src.DisabledAt, &src.CreatedAt)
+	var sealed, settings, credentials []byte
+	err := row.Scan(&src.ID, &src.OrganizationID, &src.Platform, &src.Name, &sealed, &src.dataKeyID, &settings, &src.DisabledAt, &src.CreatedAt,
+		&credentials, &src.API.CredentialsAt, &src.API.RefusedAt, &src.API.Problem)
 	if err != nil {
 		return Source{}, notFound(err, "reading a source")
 	}
@@ -250,12 +269,15 @@ func (s *Store) scanSource(row pgx.Row) (Source, error) {
 	if err := json.Unmarshal(settings, &src.Settings); err != nil {
 		return Source{}, fmt.Errorf("decoding the settings of source %s: %w", src.ID, err)
 	}
+	if src.Credentials, err = s.openCredentials(src.ID, credentials); err != nil {
+		return Source{}, err
+	}
 	return src, nil
 }
 
 // ConnectAccount says whose a platform account is that an installation's source
 // carries events of. What the source had already received and could not route
-// is looked at again.
+// is looked at again. It is a [*Refusal] where it is another organization's.
 func (s *Store) ConnectAccount(ctx context.Context, sourceID uuid.UUID, accountID string, organizationID uuid.UUID, actor Actor) error {
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
 		// Not taken over from another organization: that would hand it their meetings.

@@ -35,7 +35,7 @@ type Store struct {
 	vault *vault.Vault
 	keys  *keyCache
 	// intake gathers what is received.
-	intake intake
+	intake *intake
 	rules  policy.Compiler
 	// validate is Options.ValidateEdit.
 	validate func(policy.Tool, map[string]string, json.RawMessage) ([]string, error)
@@ -83,7 +83,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("preparing the database pool: %w", err)
 	}
-	return &Store{pool: pool, vault: o.Vault, keys: newKeyCache(), validate: o.ValidateEdit}, nil
+	return &Store{pool: pool, vault: o.Vault, keys: newKeyCache(), intake: newIntake(), validate: o.ValidateEdit}, nil
 }
 
 // Close ends all connections, waiting for those in use.

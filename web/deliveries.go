@@ -65,6 +65,7 @@ func badDelivery(s store.DeliveryState) bool {
 func deliveryStates() []deliveryState {
 	return []deliveryState{
 		{store.DeliveryReceived, "not looked at yet"},
+		{store.DeliveryFetching, "being fetched"},
 		{store.DeliveryUnderstood, "understood"},
 		{store.DeliveryUnprocessable, "not usable"},
 		{store.DeliveryExcluded, "excluded"},

@@ -4,7 +4,8 @@
 // names a delivery, and what its bodies mean. One file for each, or a [Definition]
 // in platforms/. The [Receiver] verifies a request against the raw bytes, stores
 // it, and answers; the [Relay] turns what is stored into events in their meetings,
-// and passes wakeups on.
+// and passes wakeups on. What a webhook only names, the [Fetcher] gets from the
+// platform's [API] first, when the workflow of the delivery asks it to.
 //
 // A 2xx is sent only after the delivery is committed: an acknowledged webhook is
 // never lost. Nothing is stored of what was not signed, and nothing tells an

@@ -1,7 +1,11 @@
 package webhooks
 
 import (
+	"context"
+	"encoding/json"
+	"net/http"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/debriefhq/debrief/meeting"
@@ -136,6 +140,115 @@ func (t firefliesTranscript) tell(e *meeting.Event) {
 	if e.Summary.Text != "" || len(e.ActionItems) > 0 {
 		e.Type = meeting.NotesReady
 	}
+}
+
+// API is Fireflies' (docs.fireflies.ai, "Authorization" and "Limits", read 2026-11):
+// 60 calls a minute on the Business plan, and fewer a day on smaller ones, which its
+// own answers then say.
+func (firefliesMapping) API() APISpec {
+	return APISpec{
+		BaseURL: "https://api.fireflies.ai", Every: 2 * time.Second,
+		Credentials: []Credential{{Name: "api_key", Help: "the API key from Fireflies' Settings, Developer settings"}},
+	}
+}
+
+// Thin: each webhook that means something.
+func (firefliesMapping) Thin(d Delivery) bool {
+	var b firefliesBody
+	if decode(d.Body, &b) != nil || first(b.MeetingID, b.OldMeeting) == "" {
+		return false
+	}
+	switch first(b.Event, b.EventType) {
+	case "meeting.transcribed", "meeting.summarized", "Transcription completed":
+		return true
+	default:
+		return false
+	}
+}
+
+const firefliesTranscriptQuery = `query Transcript($id: String!) { transcript(id: $id) {
+	id title date duration organizer_email host_email participants
+	meeting_attendees { displayName name email }
+	meeting_link cal_id transcript_url
+	sentences { speaker_name text start_time }
+	summary { overview short_summary action_items }
+	meeting_info { summary_status }
+} }`
+
+// Fetch gets the transcript. Where the webhook says that there is a summary, one that
+// is still being made is waited for.
+func (firefliesMapping) Fetch(ctx context.Context, api API, d Delivery) ([]byte, error) {
+	var b firefliesBody
+	if err := decode(d.Body, &b); err != nil {
+		return nil, err
+	}
+	var data json.RawMessage
+	err := firefliesAsk(ctx, api, firefliesTranscriptQuery, map[string]any{"id": first(b.MeetingID, b.OldMeeting)}, &data)
+	if err != nil {
+		return nil, err
+	}
+	var got struct {
+		Transcript *struct {
+			Info struct {
+				SummaryStatus string `json:"summary_status"`
+			} `json:"meeting_info"`
+		} `json:"transcript"`
+	}
+	if err := json.Unmarshal(data, &got); err != nil || got.Transcript == nil {
+		return nil, NotYet{Platform: api.Platform}
+	}
+	if b.Event == "meeting.summarized" && strings.EqualFold(got.Transcript.Info.SummaryStatus, "processing") {
+		return nil, NotYet{Platform: api.Platform}
+	}
+	return json.Marshal(map[string]json.RawMessage{"data": data})
+}
+
+// firefliesAsk asks Fireflies' GraphQL API and decodes the answer's data into out.
+// What GraphQL calls errors come with status 200 as well (docs.fireflies.ai, "Error
+// codes", read 2026-11).
+func firefliesAsk(ctx context.Context, api API, query string, variables map[string]any, out any) error {
+	var answer struct {
+		Data   json.RawMessage `json:"data"`
+		Errors []struct {
+			Code       string `json:"code"`
+			Extensions struct {
+				Code     string `json:"code"`
+				Status   int    `json:"status"`
+				Metadata struct {
+					RetryAfter moment `json:"retryAfter"`
+				} `json:"metadata"`
+			} `json:"extensions"`
+		} `json:"errors"`
+	}
+	err := api.Bearer(api.Credentials["api_key"]).Post(ctx, "/graphql", map[string]any{"query": query, "variables": variables}, &answer)
+	if err != nil {
+		return err
+	}
+	for _, e := range answer.Errors {
+		code := first(e.Extensions.Code, e.Code)
+		switch status := e.Extensions.Status; {
+		case code == "too_many_requests" || status == http.StatusTooManyRequests:
+			var after time.Duration
+			if at := e.Extensions.Metadata.RetryAfter.time(); !at.IsZero() {
+				after = time.Until(at)
+			}
+			return api.TooMany(ctx, after)
+		case code == "object_not_found" || status == http.StatusNotFound:
+			return NotYet{Platform: api.Platform}
+		case code == "auth_failed" || status == http.StatusUnauthorized:
+			return Refused{Platform: api.Platform, Status: http.StatusUnauthorized}
+		case code == "require_elevated_privilege" || code == "forbidden" || status == http.StatusForbidden:
+			return Refused{Platform: api.Platform, Status: http.StatusForbidden}
+		case status >= http.StatusInternalServerError || code == "internal_server_error":
+			return Later{Platform: api.Platform, Reason: "is in trouble"}
+		default:
+			return Denied{Platform: api.Platform, Status: max(status, http.StatusBadRequest)}
+		}
+	}
+	if err := json.Unmarshal(answer.Data, out); err != nil {
+		return Later{Platform: api.Platform, Reason: "answered with what is no JSON of the expected shape"}
+	}
+	return nil
 }
 
 var trailingClock = regexp.MustCompile(`\s*\((\d{1,3}(?::\d{2}){1,2})\)\s*$`)

@@ -11,9 +11,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
 	"github.com/debriefhq/debrief/meeting"
+	"github.com/debriefhq/debrief/store"
 )
 
 // Platform says how one sender of webhooks works. Make one with [NewPlatform]:
@@ -32,8 +34,35 @@ type Authentication interface {
 	CheckSecret(secret string) error
 	// Verify says whether the request was signed with secret, over its raw
 	// bytes, inside the time window. It fails with a [Refusal]; whether that is
-	// [MissingSignature] depends on the header and the URL alone.
+	// [MissingSignature] depends on the header and the URL alone. Any other error
+	// says that it can't be judged for now, and the platform has to send it again.
 	Verify(r Request, secret string, now time.Time) error
+}
+
+// partial is an authentication that may prove a part of a body and not the rest.
+type partial interface {
+	// Proven returns the body with nothing in it but what one of the secrets
+	// proves. It is called with a body that was verified, and only what it
+	// returns is stored.
+	Proven(body []byte, secrets []store.Secret) []byte
+}
+
+// acknowledging is an authentication of a platform that wants another answer than
+// 200 to what was stored. With 204 the answer has no body.
+type acknowledging interface{ accepted() int }
+
+// acknowledge says that a delivery is stored.
+func (p Platform) acknowledge(c *gin.Context, a answer) {
+	status := http.StatusOK
+	if said, is := p.authentication.(acknowledging); is {
+		status = said.accepted()
+	}
+	if status == http.StatusNoContent {
+		c.Status(status)
+		c.Writer.WriteHeaderNow()
+		return
+	}
+	c.JSON(status, a)
 }
 
 // Request is what an authentication sees: nothing of it is decoded.
@@ -59,8 +88,10 @@ type Mapping interface {
 // that it can be mapped again at any time.
 type Delivery struct {
 	SourceID uuid.UUID
-	Header   http.Header
-	Body     []byte
+	// ReceivedAt is when it came.
+	ReceivedAt time.Time
+	Header     http.Header
+	Body       []byte
 	// Fetched is what the platform's API answered about it, where the webhook
 	// itself only names something; nil where nothing was asked.
 	Fetched []byte
@@ -101,6 +132,14 @@ func (p Platform) Proof() string {
 		return "a signed token (RS256) over the URL and the body"
 	case standardWebhooks:
 		return "a signature as Standard Webhooks makes it"
+	case graphState:
+		return "the secret as the clientState of each notification"
+	case pushIdentity:
+		return "a signed token (RS256) of the service account that Pub/Sub pushes for"
+	case channelToken:
+		return "a token in the header X-Goog-Channel-Token, another one for each channel"
+	case nobody:
+		return "nothing: it sends no webhooks, Debrief reads it"
 	case hubspotSignature:
 		return "a signature of the method, the URL, the body and the time, or of the body"
 	default:
@@ -119,6 +158,14 @@ func (p Platform) Hint() string {
 		return "Let it send the header " + a.header + " with the secret."
 	case signedToken:
 		return "It has to post to exactly this URL: the URL is signed."
+	case pushIdentity:
+		return "Make a Pub/Sub push subscription that posts to this URL, with authentication by that service account. Debrief has Meet publish to its topic: give it the credentials."
+	case channelToken:
+		return "Debrief has the calendars watched itself: give it the credentials."
+	case nobody:
+		return "Nothing posts anything: from now on Debrief reads the meetings that HubSpot tells of, in the accounts that are connected."
+	case graphState:
+		return "Debrief makes the subscriptions itself, with this secret: give it the app's credentials."
 	default:
 		return ""
 	}
@@ -154,8 +201,12 @@ var shipped = sync.OnceValue(func() map[string]Platform {
 		{"debrief", standardWebhooks{}, debriefMapping{}},
 		{"fathom", standardWebhooks{}, fathomMapping{}},
 		{"fireflies", firefliesSignature, firefliesMapping{}},
+		{"google-calendar", channelToken{}, googleCalendarMapping{}},
+		{"google-meet", pushIdentity{keys: newPublishedKeys(googleKeys, nil)}, googleMeetMapping{}},
 		{"granola", standardWebhooks{}, granolaMapping{}},
 		{"hubspot", hubspotSignature{}, hubspotMapping{}},
+		{store.HubSpotMeetings, nobody{}, hubspotMeetings{}},
+		{"microsoft", graphState{}, newGraphMapping()},
 		{"recall", standardWebhooks{}, recallMapping{}},
 		{"zoom", zoomSignature{}, zoomMapping{}},
 	} {

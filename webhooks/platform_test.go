@@ -76,7 +76,7 @@ func TestPlatformNeedsAnAuthentication(t *testing.T) {
 	_, err = NewPlatform("", zoomSignature{}, zoomMapping{})
 	require.Error(t, err)
 	require.Error(t, Platform{}.CheckSecret("a secret that is long enough"))
-	require.Len(t, Platforms(), 18)
+	require.Len(t, Platforms(), 22)
 }
 
 // The vector of the specification's own test suites.

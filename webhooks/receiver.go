@@ -1,6 +1,7 @@
 package webhooks
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -35,6 +36,7 @@ const (
 	// at once, so that nobody fills the memory without a signature; and of one
 	// source fewer, so that who knows one does not hold up the others.
 	smallBody         = 256 << 10
+	announcedBody     = 16 << 10
 	largeBodies       = 16
 	largeBodiesSource = 4
 	// How long a source is believed without asking Postgres: so long a change
@@ -134,6 +136,10 @@ type answer struct {
 
 func (r *Receiver) receive(c *gin.Context) {
 	ctx := c.Request.Context()
+	if token, is := validationToken(c.Request.URL); is {
+		r.echo(c, token)
+		return
+	}
 	at, err := r.source(ctx, c.Param("source"))
 	if err != nil {
 		r.unavailable(c, err)
@@ -156,8 +162,16 @@ func (r *Receiver) receive(c *gin.Context) {
 	}
 	secret, refusal := r.verify(request, at)
 	if refusal != nil {
+		var known Refusal
+		if !errors.As(refusal, &known) {
+			r.unavailable(c, refusal) // it can't be judged for now
+			return
+		}
 		r.refuse(c, source, refusal)
 		return
+	}
+	if a, is := at.platform.authentication.(partial); is {
+		request.Body = a.Proven(request.Body, source.Secrets)
 	}
 	// From here on the sender is the platform, and may know what is wrong.
 	if challenge, is := at.platform.mapping.Handshake(request.Body, secret); is {
@@ -202,7 +216,7 @@ func (r *Receiver) receive(c *gin.Context) {
 		a.Status = string(n.State)
 	}
 	r.count(a.Status)
-	c.JSON(http.StatusOK, a)
+	at.platform.acknowledge(c, a)
 	if inserted && n.State == store.DeliveryReceived {
 		r.received()
 	}
@@ -337,10 +351,13 @@ func (r *Receiver) read(c *gin.Context, source store.Source) ([]byte, error) {
 		return nil, err
 	}
 	defer done()
-	body, err := io.ReadAll(io.LimitReader(in, smallBody))
-	if err != nil {
+	// Room for what was announced, up to what a lie about it may cost.
+	announced := min(max(c.Request.ContentLength, 0), announcedBody)
+	read := bytes.NewBuffer(make([]byte, 0, announced+bytes.MinRead))
+	if _, err := read.ReadFrom(io.LimitReader(in, smallBody)); err != nil {
 		return nil, bodyError(err)
 	}
+	body := read.Bytes()
 	if len(body) < smallBody {
 		return body, nil
 	}

@@ -28,6 +28,18 @@ type CRMTeller interface {
 	TellCRM(ctx context.Context, r store.CRMRecord) error
 }
 
+// DeliveryTeller lets the workflow of a delivery get what the delivery only names, and
+// begins it if there is none. Being told twice must do no harm.
+type DeliveryTeller interface {
+	Deliver(ctx context.Context, d store.Delivery) error
+}
+
+// Upkeeper lets the workflow that looks after a source look again, and begins it if
+// there is none. Being asked twice must do no harm.
+type Upkeeper interface {
+	LookAfter(ctx context.Context, sourceID uuid.UUID, organizationID *uuid.UUID) error
+}
+
 // RelayOptions are what a [Relay] needs.
 type RelayOptions struct {
 	Store     *store.Store
@@ -37,7 +49,13 @@ type RelayOptions struct {
 	// CRM is told of the records that something happened to in the CRM. Nil leaves
 	// them to the relay of another process.
 	CRM CRMTeller
-	Log zerolog.Logger
+	// Deliveries is told of the deliveries that only name something. Nil leaves them
+	// to the relay of another process.
+	Deliveries DeliveryTeller
+	// Upkeep is told of the sources that have to be looked after. Nil leaves them to
+	// the relay of another process.
+	Upkeep Upkeeper
+	Log    zerolog.Logger
 	// Interval between two looks when nothing calls; 0 means one second.
 	Interval time.Duration
 	// Workers understand deliveries side by side; 0 means four.
@@ -51,6 +69,7 @@ type Relay struct {
 	options    RelayOptions
 	deliveries chan struct{}
 	wakeups    chan struct{}
+	fetches    chan struct{}
 }
 
 const (
@@ -60,6 +79,8 @@ const (
 	claimWakeups = 4
 	// Of HubSpot's events, which come a hundred at a time.
 	claimCRMRecords = 32
+	claimUpkeeps    = 16
+	claimFetches    = 8
 	wakers          = 4
 	// How long one step may take. A shutdown waits for it, so that a delivery
 	// that is being understood need not wait for its lease to end.
@@ -77,7 +98,7 @@ func NewRelay(o RelayOptions) *Relay {
 	if o.Workers <= 0 {
 		o.Workers = 4
 	}
-	return &Relay{options: o, deliveries: make(chan struct{}, o.Workers), wakeups: make(chan struct{}, wakers)}
+	return &Relay{options: o, deliveries: make(chan struct{}, o.Workers), wakeups: make(chan struct{}, wakers), fetches: make(chan struct{}, 1)}
 }
 
 // Poke says that there is something to understand. It never blocks: when all
@@ -105,6 +126,12 @@ func (r *Relay) Run(ctx context.Context) {
 		// Nobody waits for these: the interval is soon enough, and gathers what
 		// HubSpot tells of one record in several events.
 		workers.Go(func() { r.loop(ctx, nil, r.tellSome) })
+	}
+	if r.options.Upkeep != nil {
+		workers.Go(func() { r.loop(ctx, nil, r.lookAfterSome) })
+	}
+	if r.options.Deliveries != nil {
+		workers.Go(func() { r.loop(ctx, r.fetches, r.fetchSome) })
 	}
 	workers.Wait()
 }
@@ -165,6 +192,12 @@ func (r *Relay) understandSome(ctx context.Context) (more bool, err error) {
 		}
 		if result.Woken {
 			r.pokeWaker()
+		}
+		if result.fetching {
+			select {
+			case r.fetches <- struct{}{}:
+			default:
+			}
 		}
 	}
 	return len(claimed) > 0, firstErr
@@ -248,6 +281,62 @@ func (r *Relay) tellSome(ctx context.Context) (more bool, err error) {
 		}
 	}
 	return len(claimed) > 0, nil
+}
+
+// fetchSome tells the workflows of a few deliveries. What fails stays claimed, and
+// comes again when its lease is over.
+func (r *Relay) fetchSome(ctx context.Context) (more bool, err error) {
+	claimed, err := r.options.Store.ClaimFetching(ctx, claimFetches)
+	if err != nil {
+		return false, err
+	}
+	lasting := context.WithoutCancel(ctx)
+	for _, d := range claimed {
+		step, done := context.WithTimeout(lasting, wakeTimeout)
+		err := r.options.Deliveries.Deliver(step, d)
+		done()
+		if err != nil {
+			return false, err
+		}
+		if err := r.options.Store.ToldFetching(lasting, d); err != nil {
+			return false, err
+		}
+	}
+	return len(claimed) > 0, nil
+}
+
+// lookAfterSome has a few sources looked after that changed, or whose workflow has
+// not looked for too long. What fails stays claimed, and comes again when its lease
+// is over.
+func (r *Relay) lookAfterSome(ctx context.Context) (more bool, err error) {
+	claimed, err := r.options.Store.ClaimUpkeeps(ctx, claimUpkeeps)
+	if err != nil {
+		return false, err
+	}
+	lasting := context.WithoutCancel(ctx)
+	for _, asked := range claimed {
+		settle := r.options.Store.NoUpkeep
+		if r.tends(asked.Platform) {
+			step, done := context.WithTimeout(lasting, wakeTimeout)
+			err := r.options.Upkeep.LookAfter(step, asked.SourceID, asked.OrganizationID)
+			done()
+			if err != nil {
+				return false, err
+			}
+			settle = r.options.Store.ToldUpkeep
+		}
+		if err := settle(lasting, asked); err != nil {
+			return false, err
+		}
+	}
+	return len(claimed) > 0, nil
+}
+
+// tends says whether a platform's sources are looked after; those of a definition
+// never are.
+func (r *Relay) tends(platform string) bool {
+	_, is := r.options.Platforms[platform].mapping.(tending)
+	return is
 }
 
 // isAway says whether Temporal can't be reached or takes nothing for now, as

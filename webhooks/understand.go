@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -121,7 +122,10 @@ func checkShape(body []byte) error {
 // understandStored gives a stored delivery its verdict: its events stand in
 // their meetings afterwards, or the reason why not stands with the delivery. An
 // error means that neither could be done for now. It can be repeated.
-func understandStored(ctx context.Context, s *store.Store, platforms map[string]Platform, d store.Delivery) (result store.Understanding, err error) {
+//
+// One that only names something waits for that instead, where the source can ask the
+// platform for it; result says so.
+func understandStored(ctx context.Context, s *store.Store, platforms map[string]Platform, d store.Delivery) (result outcome, err error) {
 	defer func() {
 		// A body that breaks a mapping must not take the process with it. What
 		// panicked may quote the body: only its type is told.
@@ -133,6 +137,12 @@ func understandStored(ctx context.Context, s *store.Store, platforms map[string]
 	if err != nil {
 		return result, err
 	}
+	// Before it is settled: asked twice does no harm, and not at all would.
+	if read.lookAgain {
+		if err := s.AskUpkeep(ctx, d.SourceID); err != nil {
+			return result, err
+		}
+	}
 	if read.verdict != "" {
 		return result, s.SettleDelivery(ctx, d.ID, read.verdict, read.reason)
 	}
@@ -140,7 +150,19 @@ func understandStored(ctx context.Context, s *store.Store, platforms map[string]
 		_, err := s.UnderstoodCRM(ctx, d.ID, read.changes)
 		return result, err
 	}
-	return s.Understood(ctx, d.ID, read.organizationID, read.events)
+	if read.thin && d.State == store.DeliveryReceived {
+		result.fetching = true
+		return result, s.StartFetching(ctx, d.ID)
+	}
+	result.Understanding, err = s.Understood(ctx, d.ID, read.organizationID, read.events)
+	return result, err
+}
+
+// outcome is what became of a delivery.
+type outcome struct {
+	store.Understanding
+	// fetching: it waits for what it only names.
+	fetching bool
 }
 
 // stored is what a stored delivery means: the events of an organization's, or the
@@ -148,6 +170,11 @@ func understandStored(ctx context.Context, s *store.Store, platforms map[string]
 type stored struct {
 	organizationID uuid.UUID
 	events         []meeting.Event
+	// thin says that it names something which the platform can be asked for and was
+	// not yet.
+	thin bool
+	// lookAgain says that its source is to be looked after now.
+	lookAgain bool
 	// crm says that it tells of changes in a CRM instead.
 	crm     bool
 	changes []hubspot.WebhookEvent
@@ -164,34 +191,42 @@ func readStored(ctx context.Context, s *store.Store, platforms map[string]Platfo
 	if err != nil {
 		return stored{}, fmt.Errorf("understanding delivery %s: %w", d.ID, err)
 	}
-	body, err := s.Body(ctx, d.ID)
+	body, fetched, err := s.BodyAndFetched(ctx, d.ID)
 	if errors.Is(err, store.ErrErased) {
-		return stored{verdict: store.DeliveryExcluded, reason: "its words were erased"}, nil
+		return stored{verdict: store.DeliveryExcluded, reason: wordsErased}, nil
 	}
 	if err != nil {
 		return stored{}, err
 	}
-	header := http.Header{}
-	for name, v := range d.Headers {
-		header.Set(name, v)
+	delivery := deliveryOf(d, body, fetched)
+	read, err := readAs(ctx, s, source, platform, delivery)
+	if err != nil {
+		return stored{}, fmt.Errorf("understanding delivery %s: %w", d.ID, err)
 	}
+	mapping, is := platform.mapping.(lookingAgain)
+	read.lookAgain = is && mapping.LookAgain(delivery)
+	return read, nil
+}
+
+// readAs says what a source's delivery means.
+func readAs(ctx context.Context, s *store.Store, source store.Source, platform Platform, delivery Delivery) (stored, error) {
 	var unfit Unfit
 	if crm, is := platform.mapping.(crmMapping); is {
-		changes, err := crm.changes(body)
+		changes, err := crm.changes(delivery.Body)
 		if errors.As(err, &unfit) {
 			return stored{verdict: store.DeliveryUnprocessable, reason: unfit.Reason}, nil
 		}
 		if err != nil {
-			return stored{}, fmt.Errorf("understanding delivery %s: %w", d.ID, err)
+			return stored{}, err
 		}
 		return stored{crm: true, changes: changes}, nil
 	}
-	events, err := platform.understand(Delivery{SourceID: d.SourceID, Header: header, Body: body})
+	events, err := platform.understand(delivery)
 	if errors.As(err, &unfit) {
 		return stored{verdict: store.DeliveryUnprocessable, reason: unfit.Reason}, nil
 	}
 	if err != nil {
-		return stored{}, fmt.Errorf("understanding delivery %s: %w", d.ID, err)
+		return stored{}, err
 	}
 	organizationID, err := organizationOf(ctx, s, source, events)
 	if errors.Is(err, store.ErrNotFound) {
@@ -200,7 +235,20 @@ func readStored(ctx context.Context, s *store.Store, platforms map[string]Platfo
 	if err != nil {
 		return stored{}, err
 	}
-	return stored{organizationID: organizationID, events: events}, nil
+	mapping, is := platform.mapping.(fetching)
+	thin := is && delivery.Fetched == nil && len(source.Credentials) > 0 && mapping.Thin(delivery)
+	return stored{organizationID: organizationID, events: events, thin: thin}, nil
+}
+
+const wordsErased = "its words were erased"
+
+// deliveryOf is a stored delivery as mappings see it.
+func deliveryOf(d store.Delivery, body, fetched []byte) Delivery {
+	header := http.Header{}
+	for name, v := range d.Headers {
+		header.Set(name, v)
+	}
+	return Delivery{SourceID: d.SourceID, ReceivedAt: d.ReceivedAt, Header: header, Body: body, Fetched: fetched}
 }
 
 // Previewed is what would become of a delivery.
@@ -235,6 +283,9 @@ func Preview(ctx context.Context, s *store.Store, platforms map[string]Platform,
 	u, err := s.PreviewUnderstood(ctx, d.ID, read.organizationID, read.events)
 	if err != nil {
 		return p, err
+	}
+	if read.thin {
+		u.Reason = strings.TrimPrefix(u.Reason+"; the platform would be asked first for what it only names", "; ")
 	}
 	p = Previewed{OrganizationID: read.organizationID, Reason: u.Reason, MeetingIDs: u.MeetingIDs, Changed: u.Changed}
 	for _, e := range read.events {

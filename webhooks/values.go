@@ -109,6 +109,14 @@ func (l *loose[T]) UnmarshalJSON(raw []byte) error {
 
 func (m moment) time() time.Time { return time.Time(m) }
 
+// MarshalJSON writes it as it is read: what was fetched is stored.
+func (m moment) MarshalJSON() ([]byte, error) {
+	if m.time().IsZero() {
+		return []byte(`""`), nil
+	}
+	return m.time().MarshalJSON()
+}
+
 // span is the time from a start for so many minutes; without a sensible length
 // it has no end.
 func span(start moment, minutes whole) (from, to time.Time) {

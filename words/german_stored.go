@@ -22,6 +22,10 @@ var germanStored = map[string]string{
 	"web page":  "Webseite", "slack": "Slack", "e-mail": "E-Mail", "command line": "Kommandozeile", "temporal ui": "Temporal-UI",
 	"operator": "Betreiber", "temporal operator": "Betreiber (Temporal)",
 
+	// Why a platform does not let what its webhooks name be got.
+	"%s refuses the credentials (%s)":               "%s nimmt die Zugangsdaten nicht an (%s)",
+	"%s does not let the credentials do that (403)": "%s erlaubt das mit diesen Zugangsdaten nicht (403)",
+
 	// Reasons of the store.
 	"nobody answered in time":                                         "niemand hat rechtzeitig geantwortet",
 	"amended by what was said later":                                  "durch später Gesagtes geändert",

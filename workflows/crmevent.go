@@ -36,6 +36,16 @@ func (c *crmEvent) run(ctx workflow.Context) error {
 		if err != nil {
 			return err
 		}
+		if followed.Created {
+			if err := c.meetWhatOthersCreated(ctx); err != nil {
+				return err
+			}
+		}
+		if followed.Meeting {
+			if err := c.readTheMeeting(ctx); err != nil {
+				return err
+			}
+		}
 		if followed.Erase {
 			if err := c.forgetThePerson(ctx); err != nil {
 				return err
@@ -67,10 +77,30 @@ func (c *crmEvent) followWhatHappened(ctx workflow.Context) (followed store.CRMF
 	return followed, nil
 }
 
+func (c *crmEvent) meetWhatOthersCreated(ctx workflow.Context) error {
+	err := workflow.ExecuteActivity(remote(ctx, "Read what others created", inTurn(c.record.HubID, false)), activity.MeetCreations, c.record).Get(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("reading what others created: %w", err)
+	}
+	return nil
+}
+
+func (c *crmEvent) readTheMeeting(ctx workflow.Context) error {
+	err := workflow.ExecuteActivity(remote(ctx, "Read the meeting", inTurn(c.record.HubID, false)), activity.ReadHubSpotMeeting, c.record).Get(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("reading the meeting: %w", err)
+	}
+	return nil
+}
+
 func (c *crmEvent) forgetThePerson(ctx workflow.Context) error {
 	err := workflow.ExecuteActivity(thorough(ctx, "Erase the person everywhere"), activity.EraseContact, c.record).Get(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("erasing the person: %w", err)
+	}
+	err = workflow.ExecuteActivity(thorough(ctx, "Delete the histories of their meetings"), activity.ForgetHistories, c.record.OrganizationID).Get(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("deleting the histories of the person's meetings: %w", err)
 	}
 	return nil
 }

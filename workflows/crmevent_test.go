@@ -25,8 +25,12 @@ type told struct {
 	record  store.CRMRecord
 	waiting int
 	erase   bool
+	meeting bool
 	follows int
 	erased  int
+	// forgotten and met count what else was done; created is as erase.
+	forgotten, met int
+	created        bool
 	// eraseFails is how often erasing fails before it works.
 	eraseFails int
 }
@@ -44,8 +48,8 @@ func newTold(t *testing.T) *told {
 	var a *activities.Activities
 	w.OnActivity(a.FollowCRMRecord, mock.Anything, mock.Anything).Return(func(context.Context, store.CRMRecord) (store.CRMFollowed, error) {
 		w.follows++
-		out := store.CRMFollowed{Events: w.waiting, Erase: w.erase}
-		w.waiting = 0
+		out := store.CRMFollowed{Events: w.waiting, Erase: w.erase, Created: w.created, Meeting: w.meeting}
+		w.waiting, w.meeting = 0, false
 		return out, nil
 	})
 	w.OnActivity(a.EraseContact, mock.Anything, mock.Anything).Return(func(context.Context, store.CRMRecord) (store.Erasure, error) {
@@ -56,6 +60,21 @@ func newTold(t *testing.T) *told {
 		w.erased++
 		w.erase = false
 		return store.Erasure{}, nil
+	})
+	w.OnActivity(a.ForgetHistories, mock.Anything, mock.Anything).Return(func(_ context.Context, organizationID uuid.UUID) error {
+		if w.erased == 0 || organizationID != w.record.OrganizationID {
+			return errors.New("nobody was erased")
+		}
+		w.forgotten++
+		return nil
+	})
+	w.OnActivity(a.MeetCreations, mock.Anything, mock.Anything).Return(func(_ context.Context, r store.CRMRecord) (store.CRMFollowed, error) {
+		if r != w.record {
+			return store.CRMFollowed{}, errors.New("another record")
+		}
+		w.met++
+		w.created = false
+		return store.CRMFollowed{}, nil
 	})
 	return w
 }
@@ -97,6 +116,35 @@ func TestErasingAPersonIsTriedAgain(t *testing.T) {
 	w.erase, w.eraseFails = true, 5
 	w.run(t)
 	require.Equal(t, 1, w.erased)
+	require.Equal(t, 1, w.forgotten, "what Temporal has of the person's meetings goes, too")
+}
+
+func TestWhatOthersCreatedIsRead(t *testing.T) {
+	t.Parallel()
+	w := newTold(t)
+	w.created = true
+	w.run(t)
+	require.Equal(t, 1, w.met)
+	require.Zero(t, w.erased)
+}
+
+func TestAMeetingOfHubSpotsIsReadUntilThatWorks(t *testing.T) {
+	t.Parallel()
+	w := newTold(t)
+	w.record.Object = "meeting"
+	w.meeting = true
+	fails, read := 3, 0
+	var a *activities.Activities
+	w.OnActivity(a.ReadHubSpotMeeting, mock.Anything, w.record).Return(func(context.Context, store.CRMRecord) error {
+		if fails > 0 {
+			fails--
+			return errors.New("HubSpot is away")
+		}
+		read++
+		return nil
+	})
+	w.run(t)
+	require.Equal(t, 1, read)
 }
 
 func TestEachRecordHasItsWorkflow(t *testing.T) {

@@ -33,3 +33,10 @@ func MeetingOfWorkflow(workflowID string) (uuid.UUID, error) {
 func CRMEventID(r store.CRMRecord) string {
 	return fmt.Sprintf("v1:crm-event:%s:%d:%s:%s", r.OrganizationID, r.HubID, r.Object, r.ID)
 }
+
+// DeliveryID is the workflow ID of getting what a delivery only names.
+func DeliveryID(deliveryID uuid.UUID) string { return "v1:delivery:" + deliveryID.String() }
+
+// UpkeepID is the workflow ID of looking after a source at its platform: one at a
+// time, whatever asks for it.
+func UpkeepID(sourceID uuid.UUID) string { return "v1:upkeep:" + sourceID.String() }

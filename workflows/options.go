@@ -15,6 +15,15 @@ import (
 const TaskQueue = "debrief"
 
 const (
+	// What a webhook names may appear at the platform's API later than the webhook:
+	// seconds later as a rule, after a long meeting an hour. It is looked for after
+	// notYetFirst, then half as often each time, and not beyond notYetFor.
+	notYetFirst, notYetMost, notYetFor = 30 * time.Second, 30 * time.Minute, 6 * time.Hour
+	// refusedAgain is when a platform that refused the credentials is asked again
+	// without anybody having said that there are others: what they may do is changed
+	// at the platform, too. It is longer than store.RefusedAgain, so that not all who
+	// wait find that one of them has just asked.
+	refusedAgain = time.Hour
 	// lookAgainEvery bounds what a lost wake-up costs. Each look of a follow-up
 	// that waits for days adds a few events to its history, hence minutes.
 	lookAgainEvery = 15 * time.Minute
@@ -80,6 +89,23 @@ func remote(ctx workflow.Context, summary string, turn temporal.Priority) workfl
 	})
 }
 
+// asking is for one question to a meeting platform: some calls of at most 30 s each,
+// and the turns that they wait for.
+func asking(ctx workflow.Context, summary string) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: 5 * time.Minute,
+		HeartbeatTimeout:    5 * activities.BeatEvery,
+		RetryPolicy: &temporal.RetryPolicy{
+			InitialInterval:    time.Second,
+			BackoffCoefficient: 2,
+			// A platform may be away for hours, and nothing is given up for that. What
+			// a 429 asks for, and a source's next turn, come with the error.
+			MaximumInterval: 5 * time.Minute,
+		},
+		Summary: summary,
+	})
+}
+
 // thorough is for what goes through all that an organization has: opening some
 // ten thousand sealed texts takes seconds, and many more take minutes.
 func thorough(ctx workflow.Context, summary string) workflow.Context {
@@ -91,6 +117,23 @@ func thorough(ctx workflow.Context, summary string) workflow.Context {
 			BackoffCoefficient: 2,
 			// A person is to be forgotten: it is never given up.
 			MaximumInterval: 5 * time.Minute,
+		},
+		Summary: summary,
+	})
+}
+
+// patient is for looking after a source at its platform: page after page, at the
+// pace that the platform allows. What fails there is no error here, but a reason to
+// look again later.
+func patient(ctx workflow.Context, summary string) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: 10 * time.Minute,
+		HeartbeatTimeout:    5 * activities.BeatEvery,
+		RetryPolicy: &temporal.RetryPolicy{
+			InitialInterval:    time.Second,
+			BackoffCoefficient: 2,
+			// Postgres being away is no reason to give up.
+			MaximumInterval: time.Minute,
 		},
 		Summary: summary,
 	})

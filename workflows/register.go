@@ -9,4 +9,6 @@ import (
 func Register(r worker.WorkflowRegistry) {
 	r.RegisterWorkflowWithOptions(FollowUp, workflow.RegisterOptions{Name: "FollowUp"})
 	r.RegisterWorkflowWithOptions(CRMEvent, workflow.RegisterOptions{Name: "CRMEvent"})
+	r.RegisterWorkflowWithOptions(Delivery, workflow.RegisterOptions{Name: "Delivery"})
+	r.RegisterWorkflowWithOptions(Upkeep, workflow.RegisterOptions{Name: "Upkeep"})
 }

@@ -53,3 +53,46 @@ func (s Starter) TellCRM(ctx context.Context, r store.CRMRecord) error {
 	}
 	return nil
 }
+
+// Deliver makes the workflow of a delivery get what the delivery only names, and
+// starts it if it does not run. Telling twice is harmless.
+func (s Starter) Deliver(ctx context.Context, d store.Delivery) error {
+	options := client.StartWorkflowOptions{
+		TaskQueue: TaskQueue,
+		// A delivery that is replayed is fetched again where it was not.
+		WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		StaticSummary:         "What a webhook of " + d.Platform + " only names",
+		// One source's burst does not starve another's.
+		Priority: temporal.Priority{FairnessKey: d.SourceID.String()},
+	}
+	if d.OrganizationID != nil {
+		options.TypedSearchAttributes = temporal.NewSearchAttributes(DebriefOrganization.ValueSet(d.OrganizationID.String()))
+	}
+	_, err := s.Client.SignalWithStartWorkflow(ctx, DeliveryID(d.ID), SignalLookAgain, LookAgain{Reason: "a delivery waits"},
+		options, Delivery, DeliveryInput{DeliveryID: d.ID})
+	if err != nil {
+		return fmt.Errorf("having delivery %s fetched: %w", d.ID, err)
+	}
+	return nil
+}
+
+// LookAfter makes the upkeep of a source look again, and starts it if it does not
+// run. Asking twice is harmless. organizationID is nil for a source of the whole
+// installation.
+func (s Starter) LookAfter(ctx context.Context, sourceID uuid.UUID, organizationID *uuid.UUID) error {
+	options := client.StartWorkflowOptions{
+		TaskQueue:             TaskQueue,
+		WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		StaticSummary:         "Upkeep of source " + sourceID.String(),
+	}
+	if organizationID != nil {
+		options.TypedSearchAttributes = temporal.NewSearchAttributes(DebriefOrganization.ValueSet(organizationID.String()))
+		options.Priority = temporal.Priority{FairnessKey: organizationID.String()}
+	}
+	_, err := s.Client.SignalWithStartWorkflow(ctx, UpkeepID(sourceID), SignalLookAgain, LookAgain{Reason: "the source changed"},
+		options, Upkeep, UpkeepInput{SourceID: sourceID})
+	if err != nil {
+		return fmt.Errorf("having source %s looked after: %w", sourceID, err)
+	}
+	return nil
+}

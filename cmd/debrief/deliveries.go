@@ -22,7 +22,7 @@ type deliveriesCmd struct {
 type deliveriesListCmd struct {
 	jsonFlag
 
-	State   string    `help:"Only those in this state: received, understood, unprocessable, excluded, unrouted (then those that are nobody's)." enum:"received,understood,unprocessable,excluded,unrouted,all" default:"all"`
+	State   string    `help:"Only those in this state: received, fetching, understood, unprocessable, excluded, unrouted (then those that are nobody's)." enum:"received,fetching,understood,unprocessable,excluded,unrouted,all" default:"all"`
 	Source  string    `help:"Only those of this source, by name."`
 	Meeting uuid.UUID `help:"Only those that told of this meeting."`
 	Since   string    `help:"Only those received on this day (UTC) or later." placeholder:"YYYY-MM-DD"`
@@ -45,15 +45,23 @@ func (c *deliveriesListCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	return a.show(c.JSON, all, func() {
-		rows := [][]string{{"DELIVERY", "RECEIVED", "SOURCE", "BYTES", "STATE", "REASON"}}
+		rows := [][]string{{"DELIVERY", "RECEIVED", "SOURCE", "CAME", "BYTES", "STATE", "REASON"}}
 		for _, d := range all {
-			rows = append(rows, []string{d.ID.String(), ago(d.ReceivedAt), d.Source, strconv.Itoa(d.Size), string(d.State), d.Reason})
+			rows = append(rows, []string{d.ID.String(), ago(d.ReceivedAt), d.Source, came(d.Origin), strconv.Itoa(d.Size), string(d.State), d.Reason})
 		}
 		a.table("Nothing was received that is like that. `debrief sources list` shows where platforms should post to.", rows)
 		if len(all) == c.Limit {
 			a.say("\nThere may be more: --before %s", all[len(all)-1].Key())
 		}
 	})
+}
+
+// came says how a delivery came.
+func came(o store.DeliveryOrigin) string {
+	if o == store.OriginPoll {
+		return "polled"
+	}
+	return "sent"
 }
 
 // searchIn is what the flags say, of the organization that the command is about.
@@ -146,15 +154,25 @@ func (c *deliveriesShowCmd) Run(ctx context.Context, a *app) error {
 			{"DELIVERY", d.ID.String()},
 			{"received", d.ReceivedAt.Local().Format(time.DateTime)},
 			{"source", d.Source + " (" + d.Platform + ")"},
+			{"came", came(d.Origin)},
 			{"dedupe key", d.DedupeKey},
 			{"contents", strconv.Itoa(d.Versions) + " with this key"},
 			{"bytes", strconv.Itoa(d.Size)},
 			{"state", strings.TrimSpace(string(d.State) + " " + d.Reason)},
 			{"attempts", strconv.Itoa(d.Attempts)},
+			{"fetched", fetchedText(d.FetchedAt)},
 		}
 		for _, e := range d.Events {
 			rows = append(rows, []string{"told of", e.Type + " of meeting " + e.MeetingID.String()})
 		}
 		a.table("", rows)
 	})
+}
+
+// fetchedText says when the platform's API told the rest.
+func fetchedText(at *time.Time) string {
+	if at == nil {
+		return "nothing more than the webhook"
+	}
+	return "from the platform's API, " + at.Local().Format(time.DateTime)
 }

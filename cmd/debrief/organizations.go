@@ -15,9 +15,12 @@ type organizationsCmd struct {
 	Create organizationsCreateCmd `cmd:"" help:"Add an organization."`
 	List   organizationsListCmd   `cmd:"" help:"List organizations."`
 	Set    organizationsSetCmd    `cmd:"" help:"Change an organization's settings."`
+	Stages organizationsStagesCmd `cmd:"" help:"List the stages of deals, and which of them begin something."`
 }
 
 type organizationSettings struct {
+	stageFlags
+
 	Domain            []string       `help:"An e-mail domain of the organization's own; repeat for several." placeholder:"example.com"`
 	Ignore            []string       `help:"An address, or @domain, that is never a person: a room, a notetaker. Repeat for several."`
 	NotesWait         *time.Duration `help:"How long a follow-up waits for notes after a meeting has ended (default 15m)."`
@@ -44,6 +47,9 @@ func (o organizationSettings) apply(s *store.Settings, domains []string, person 
 	}
 	if o.TemporalDecisions != nil {
 		s.TemporalDecisions = *o.TemporalDecisions
+	}
+	if err := o.stageFlags.apply(&s.DealStages); err != nil {
+		return nil, err
 	}
 	if o.Ignore != nil {
 		s.IgnoredAddresses = o.Ignore

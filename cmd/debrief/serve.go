@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -26,7 +28,19 @@ type serveCmd struct {
 	Relay bool `hidden:"" help:"Understand what was received; without, another process has to." env:"DEBRIEF_RELAY" default:"true" negatable:""`
 }
 
+// What is live here is a few megabytes, and each request leaves some kilobytes: Go's
+// default would collect them some ten times a second under load. Where large bodies
+// fill the memory, it is collected as often as need be.
+const (
+	garbagePercent = 400
+	garbageLimit   = 512 << 20
+)
+
 func (c *serveCmd) Run(ctx context.Context, a *app) error {
+	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetGCPercent(garbagePercent)
+		debug.SetMemoryLimit(garbageLimit)
+	}
 	log := a.logger()
 	s, err := a.store(ctx, "serve")
 	if err != nil {
@@ -42,7 +56,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	}
 	starter := workflows.Starter{Client: temporal}
 	relay := webhooks.NewRelay(webhooks.RelayOptions{
-		Store: s, Platforms: webhooks.Platforms(), Waker: starter, CRM: starter, Log: log,
+		Store: s, Platforms: webhooks.Platforms(), Waker: starter, CRM: starter, Deliveries: starter, Upkeep: starter, Log: log,
 	})
 	receiver := webhooks.NewReceiver(webhooks.ReceiverOptions{
 		Store: s, Platforms: webhooks.Platforms(), PublicURL: a.PublicURL, Log: log, Received: relay.Poke,
@@ -84,10 +98,6 @@ func (c *serveCmd) handler(a *app, s *store.Store, receiver *webhooks.Receiver, 
 	pages, err := web.New(s, a.connectionsService(s), web.Options{
 		PublicURL: a.PublicURL, AuthorizeURL: a.hubSpot().AuthorizeURL, Home: a.TemporalUIURL, Closing: closing,
 		Schemas: schemasOf(s, a.gate(s, a.connectionsService(s))),
-		Preview: func(ctx context.Context, d store.Delivery) (web.Previewed, error) {
-			p, err := webhooks.Preview(ctx, s, webhooks.Platforms(), d)
-			return web.Previewed{Events: p.Events, Reason: p.Reason, Changes: len(p.Changed) > 0}, err
-		},
 		WorkflowURL: func(meetingID uuid.UUID) string {
 			return a.TemporalUIURL + "/namespaces/" + url.PathEscape(a.TemporalNamespace) + "/workflows/" + url.PathEscape(workflows.FollowUpID(meetingID))
 		},

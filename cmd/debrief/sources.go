@@ -17,12 +17,15 @@ import (
 type sourcesCmd struct {
 	Add       sourcesAddCmd       `cmd:"" help:"Add a source and print the URL that the platform should post to."`
 	List      sourcesListCmd      `cmd:"" help:"List sources with their URLs."`
+	Show      sourcesShowCmd      `cmd:"" help:"Show one source, and how it stands at its platform."`
 	Platforms sourcesPlatformsCmd `cmd:"" help:"List the platforms that Debrief knows."`
 	Set       sourcesSetCmd       `cmd:"" help:"Bound what a source may send, or change its definition."`
 	Rotate    sourcesRotateCmd    `cmd:"" help:"Add a new secret; the old one stays valid until it is retired."`
 	Retire    sourcesRetireCmd    `cmd:"" help:"End the older of two secrets."`
 	Disable   sourcesDisableCmd   `cmd:"" help:"Take nothing more from a source."`
 	Enable    sourcesEnableCmd    `cmd:"" help:"Take events from a disabled source again."`
+
+	Credentials sourcesCredentialsCmd `cmd:"" help:"Give a source what it needs to use its platform's API, where webhooks only name things: 'debrief sources platforms' lists the fields."`
 
 	Connect    sourcesConnectCmd    `cmd:"" help:"Say that an account at the platform is the organization's: what comes of it through an installation's source goes there."`
 	Disconnect sourcesDisconnectCmd `cmd:"" help:"End that: what comes of the account is nobody's."`
@@ -36,12 +39,13 @@ type secretSource struct {
 
 // read returns the secret, and whether it was made here and must be shown.
 func (c secretSource) read(a *app, platform webhooks.Platform) (secret store.Secret, made bool, err error) {
-	if c.Generate {
+	if c.Generate || platform.Silent() {
 		fresh, err := webhooks.NewStandardSecret()
 		if err != nil {
 			return "", false, err
 		}
-		secret, made = store.Secret(fresh), true
+		// One that nothing is signed with is nobody's to know.
+		secret, made = store.Secret(fresh), !platform.Silent()
 	} else if secret, err = a.readSecret(c.SecretFile, "signing secret"); err != nil {
 		return "", false, err
 	}
@@ -57,9 +61,10 @@ func (a *app) sourceURL(id uuid.UUID) string {
 
 // sourceLimits are the bounds of one source.
 type sourceLimits struct {
-	BodyLimit  *int64 `help:"Largest body in bytes; 0: ten megabytes, which is the largest for all." placeholder:"BYTES"`
-	RateLimit  *int   `help:"Deliveries a minute; 0: any number. What is over it is told to come again later." placeholder:"COUNT"`
-	Definition string `help:"File that defines a platform which Debrief does not know: see docs/sources/definitions.md." type:"existingfile" placeholder:"FILE"`
+	BodyLimit  *int64  `help:"Largest body in bytes; 0: ten megabytes, which is the largest for all." placeholder:"BYTES"`
+	RateLimit  *int    `help:"Deliveries a minute; 0: any number. What is over it is told to come again later." placeholder:"COUNT"`
+	APIURL     *string `name:"api-url" help:"Where the platform's API listens, if that is not its usual place; empty: there." placeholder:"URL"`
+	Definition string  `help:"File that defines a platform which Debrief does not know: see docs/sources/definitions.md." type:"existingfile" placeholder:"FILE"`
 }
 
 // apply puts what was given into the settings, and returns the definition's
@@ -76,6 +81,15 @@ func (c sourceLimits) apply(settings *store.SourceSettings) (webhooks.Definition
 			return webhooks.Definition{}, usagef("--rate-limit should be from 0 to 1000000")
 		}
 		settings.RateLimit = *c.RateLimit
+	}
+	if c.APIURL != nil {
+		base := strings.TrimRight(*c.APIURL, "/")
+		if base != "" {
+			if err := webhooks.CheckAPIURL(base); err != nil {
+				return webhooks.Definition{}, usagef("--api-url can't be used: %s", err)
+			}
+		}
+		settings.APIURL = base
 	}
 	if c.Definition == "" {
 		return webhooks.Definition{}, nil
@@ -139,6 +153,9 @@ func (c *sourcesAddCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	if platform.Silent() && c.Installation {
+		return usagef("%s is switched on for one organization, not for the installation", platform.Name())
+	}
 	secret, made, err := c.read(a, platform)
 	if err != nil {
 		return err
@@ -155,14 +172,21 @@ func (c *sourcesAddCmd) Run(ctx context.Context, a *app) error {
 	}
 	shown := struct {
 		ID     uuid.UUID `json:"id"`
-		URL    string    `json:"url"`
+		URL    string    `json:"url,omitempty"`
 		Secret string    `json:"secret,omitempty"`
 		Hint   string    `json:"hint,omitempty"`
 	}{ID: source.ID, URL: a.sourceURL(source.ID), Hint: platform.Hint()}
 	if made {
 		shown.Secret = secret.Reveal()
 	}
+	if platform.Silent() {
+		shown.URL = ""
+	}
 	return a.show(c.JSON, shown, func() {
+		if platform.Silent() {
+			a.say("%s", shown.Hint)
+			return
+		}
 		a.say("Let %s post to\n\n  %s\n", platform.Name(), shown.URL)
 		if made {
 			a.say("with this secret, which is shown only now:\n\n  %s\n", shown.Secret)
@@ -179,16 +203,22 @@ func (c *sourcesPlatformsCmd) Run(_ context.Context, a *app) error {
 	type row struct {
 		Name   string `json:"name"`
 		Verify string `json:"verify"`
+		// API are the fields of what its API wants.
+		API []webhooks.Credential `json:"api,omitempty"`
 	}
 	known := webhooks.Platforms()
 	shown := make([]row, 0, len(known))
 	for _, name := range slices.Sorted(maps.Keys(known)) {
-		shown = append(shown, row{name, known[name].Proof()})
+		shown = append(shown, row{name, known[name].Proof(), known[name].Credentials()})
 	}
 	return a.show(c.JSON, shown, func() {
-		rows := [][]string{{"PLATFORM", "PROVES ITSELF BY"}}
+		rows := [][]string{{"PLATFORM", "PROVES ITSELF BY", "ITS API WANTS"}}
 		for _, r := range shown {
-			rows = append(rows, []string{r.Name, r.Verify})
+			var fields []string
+			for _, field := range r.API {
+				fields = append(fields, field.Name)
+			}
+			rows = append(rows, []string{r.Name, r.Verify, strings.Join(fields, ", ")})
 		}
 		a.table("", rows)
 		a.say("\nEach has a page in docs/sources/. Others can be defined: `debrief sources add --definition FILE`")
@@ -259,25 +289,75 @@ func (c *sourcesListCmd) Run(ctx context.Context, a *app) error {
 	if c.Installation {
 		all = slices.DeleteFunc(all, func(source store.Source) bool { return source.OrganizationID != nil })
 	}
-	type row struct {
-		store.Source
-
-		URL string `json:"url"`
+	upkeeps, err := s.Upkeeps(ctx, owner)
+	if err != nil {
+		return err
 	}
-	shown := make([]row, 0, len(all))
+	shown := make([]shownSource, 0, len(all))
 	for _, source := range all {
-		shown = append(shown, row{source, a.sourceURL(source.ID)})
+		shown = append(shown, shownSource{source, a.sourceURL(source.ID), upkeeps[source.ID]})
 	}
 	return a.show(c.JSON, shown, func() {
-		rows := [][]string{{"NAME", "PLATFORM", "SECRETS", "STATE", "URL"}}
+		rows := [][]string{{"NAME", "PLATFORM", "SECRETS", "STATE", "API", "URL"}}
 		for _, r := range shown {
 			state := "enabled"
 			if r.DisabledAt != nil {
 				state = "disabled"
 			}
-			rows = append(rows, []string{r.Name, r.Platform, itoa(int64(r.SecretCount)), state, r.URL})
+			rows = append(rows, []string{r.Name, r.Platform, itoa(int64(r.SecretCount)), state, r.API.State(), r.URL})
 		}
 		a.table("No source yet: `debrief sources add PLATFORM`", rows)
+		for _, r := range shown {
+			if r.API.State() == "refused" {
+				a.say("\n%s: %s. `debrief sources credentials %s` sets others.", r.Name, r.API.Problem, r.Name)
+			} else if r.Upkeep.Problem != "" {
+				a.say("\n%s could not be looked after: %s. It is tried again %s.", r.Name, r.Upkeep.Problem, when(r.Upkeep.NextAt))
+			}
+		}
+	})
+}
+
+// shownSource is a source as it is shown.
+type shownSource struct {
+	store.Source
+
+	URL string `json:"url"`
+	// Upkeep is how it is looked after at its platform.
+	Upkeep store.Upkeep `json:"upkeep"`
+}
+
+type sourcesShowCmd struct{ namedSource }
+
+func (c *sourcesShowCmd) Run(ctx context.Context, a *app) error {
+	s, source, err := c.find(ctx, a)
+	if err != nil {
+		return err
+	}
+	upkeeps, err := s.Upkeeps(ctx, source.OrganizationID)
+	if err != nil {
+		return err
+	}
+	shown := shownSource{source, a.sourceURL(source.ID), upkeeps[source.ID]}
+	return a.show(c.JSON, shown, func() {
+		state := "enabled"
+		if source.DisabledAt != nil {
+			state = "disabled"
+		}
+		rows := [][]string{
+			{"SOURCE", source.Name},
+			{"platform", source.Platform},
+			{"state", state},
+			{"URL", shown.URL},
+			{"secrets", itoa(int64(source.SecretCount))},
+			{"API", strings.TrimSpace(source.API.State() + " " + source.API.Problem)},
+		}
+		if u := shown.Upkeep; u.BegunAt != nil {
+			rows = append(rows, []string{"looked after", u.Words}, []string{"last look", when(u.LookedAt)}, []string{"next look", when(u.NextAt)})
+			if u.Problem != "" {
+				rows = append(rows, []string{"problem", u.Problem})
+			}
+		}
+		a.table("", rows)
 	})
 }
 

@@ -39,11 +39,15 @@ func TestSources(t *testing.T) {
 		{[]string{"sources", "add", "--platform", "otter", "--generate"}, exitOK, "Add ?token= and the secret to the URL."},
 		{[]string{"sources", "add", "--definition", definition, "acme", "--generate"}, exitOK, "Let acme-notes post to"},
 		{[]string{"sources", "add", "--definition", broken, "--generate"}, exitUsage, "unsigned webhooks are never accepted"},
+		{[]string{"sources", "add", "hubspot-meetings"}, exitOK, "Nothing posts anything"},
+		{[]string{"sources", "add", "hubspot-meetings", "--installation"}, exitUsage, "for one organization"},
 		{[]string{"sources", "add", "imagined", "--generate"}, exitUsage, `there is no platform "imagined"`},
 		{[]string{"sources", "add", "read-ai", "--generate"}, exitUsage, "the signing secret does not fit read-ai"},
 		{[]string{"sources", "set", "bookings", "--rate-limit", "60", "--body-limit", "65536"}, exitOK, "bookings is set."},
 		{[]string{"sources", "set", "bookings", "--body-limit", "99999999"}, exitUsage, "--body-limit should be from 0 to 10485760"},
 		{[]string{"sources", "set", "bookings", "--definition", definition}, exitUsage, "the definition is of the platform acme-notes"},
+		{[]string{"sources", "show", "bookings"}, exitOK, "https://debrief.example/webhooks/"},
+		{[]string{"sources", "show", "imagined"}, exitUsage, `there is no source named "imagined"`},
 		{[]string{"sources", "rotate", "acme", "--generate"}, exitOK, "Both secrets are valid now"},
 		{[]string{"sources", "retire", "acme"}, exitOK, "retired"},
 	} {
@@ -114,4 +118,40 @@ func TestExclusions(t *testing.T) {
 	var rules meeting.Exclusions
 	require.NoError(t, json.Unmarshal([]byte(out), &rules))
 	require.Equal(t, meeting.Exclusions{KeepInternal: true, TitleWords: []string{"salary"}}, rules)
+}
+
+// Credentials come from a file or from standard input, and are shown nowhere.
+func TestSourcesCredentials(t *testing.T) {
+	t.Parallel()
+	command := sourcesCommand(t)
+	good := writeFile(t, "{\n \"account_id\": \"planted-account\",\n \"client_id\": \"planted-client\",\n \"client_secret\": \"planted-secret\"\n}\n")
+	short := writeFile(t, `{"account_id": "planted-account"}`)
+	empty := writeFile(t, "\n")
+	for _, tc := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"sources", "platforms"}, exitOK, "account_id, client_id, client_secret"},
+		{[]string{"sources", "add", "zoom", "calls", "--generate", "--api-url", "https://zoom.example/"}, exitOK, "Let zoom post to"},
+		{[]string{"sources", "add", "fathom", "--generate"}, exitOK, "Let fathom post to"},
+		{[]string{"sources", "credentials", "calls", "--file", short}, exitUsage, "client_id is missing: the app's client ID"},
+		{[]string{"sources", "credentials", "calls", "--file", empty}, exitUsage, "no credentials were given"},
+		{[]string{"sources", "credentials", "calls"}, exitUsage, "no credentials were given"},
+		{[]string{"sources", "credentials", "nobody", "--file", good}, exitUsage, `there is no source named "nobody"`},
+		{[]string{"sources", "credentials", "fathom", "--file", good}, exitUsage, "Debrief does not use an API of fathom"},
+		{[]string{"sources", "list"}, exitOK, "enabled       https"},
+		{[]string{"sources", "credentials", "calls", "--file", good}, exitOK, "The API credentials of calls are set"},
+		{[]string{"sources", "list", "--json"}, exitOK, `"api_url": "https://zoom.example"`},
+		{[]string{"sources", "list"}, exitOK, "enabled  set"},
+		{[]string{"sources", "set", "calls", "--api-url", "http://zoom.example"}, exitUsage, "--api-url can't be used: it should begin with https://"},
+		{[]string{"sources", "set", "calls", "--api-url", ""}, exitOK, "calls is set."},
+		{[]string{"sources", "credentials", "calls", "--remove"}, exitOK, "calls has no API credentials any more."},
+		{[]string{"deliveries", "list", "--state", "fetching"}, exitOK, "Nothing was received"},
+	} {
+		code, out, errs := command(tc.args...)
+		require.Equal(t, tc.code, code, "%v: %s", tc.args, errs)
+		require.Contains(t, out+errs, tc.want, "%v", tc.args)
+		require.NotContains(t, out+errs, "planted", "%v", tc.args)
+	}
 }

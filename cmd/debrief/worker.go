@@ -14,6 +14,7 @@ import (
 	"github.com/debriefhq/debrief/activities"
 	"github.com/debriefhq/debrief/internal/poll"
 	"github.com/debriefhq/debrief/notify"
+	"github.com/debriefhq/debrief/webhooks"
 	"github.com/debriefhq/debrief/workflows"
 )
 
@@ -45,7 +46,13 @@ func (c *workerCmd) Run(ctx context.Context, a *app) error {
 	options.WorkerStopTimeout = c.StopTimeout
 	w := worker.New(temporal, workflows.TaskQueue, options)
 	workflows.Register(w)
-	w.RegisterActivity(&activities.Activities{Store: s, Gate: a.gate(s, tokens), Connections: tokens, Log: log})
+	apis := webhooks.NewAPIs(s, nil)
+	fetcher := &webhooks.Fetcher{Store: s, Platforms: webhooks.Platforms(), APIs: apis}
+	keeper := webhooks.NewKeeper(webhooks.KeeperOptions{Store: s, Platforms: webhooks.Platforms(), APIs: apis, PublicURL: a.PublicURL, Log: log})
+	w.RegisterActivity(&activities.Activities{
+		Store: s, Gate: a.gate(s, tokens), Connections: tokens, Deliveries: fetcher, Tender: keeper, Log: log,
+		Histories: workflows.Histories{Client: temporal, Namespace: a.TemporalNamespace},
+	})
 
 	health, err := serveHealth(ctx, c.HealthListen, func(ctx context.Context) error {
 		if _, err := temporal.CheckHealth(ctx, &client.CheckHealthRequest{}); err != nil {

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -26,12 +27,14 @@ type journalSubscription struct {
 	EventTypeID  string `json:"eventTypeId,omitempty"`
 	ObjectTypeID string `json:"objectTypeId,omitempty"`
 	// PortalID 0 is every account that has installed the app.
-	PortalID   int64     `json:"portalId,omitempty"`
-	Actions    []string  `json:"actions"`
-	ObjectIDs  []int64   `json:"objectIds"`
-	Properties []string  `json:"properties"`
-	CreatedAt  milliTime `json:"createdAt"`
-	UpdatedAt  milliTime `json:"updatedAt"`
+	PortalID  int64    `json:"portalId,omitempty"`
+	Actions   []string `json:"actions"`
+	ObjectIDs []int64  `json:"objectIds"`
+	// AssociatedTypeIDs are of ASSOCIATION: the types at the other end.
+	AssociatedTypeIDs []string  `json:"associatedObjectTypeIds,omitempty"`
+	Properties        []string  `json:"properties"`
+	CreatedAt         milliTime `json:"createdAt"`
+	UpdatedAt         milliTime `json:"updatedAt"`
 }
 
 func (a *journalSubscription) same(b *journalSubscription) bool {
@@ -65,6 +68,7 @@ func (s *Server) addJournalRoutes() {
 	s.handle("POST "+at, need(subscriptionBucket, createJournalSubscription, prefix+"subscriptions.write"))
 	s.handle("GET "+at, need(subscriptionBucket, listJournalSubscriptions, prefix+"subscriptions.read"))
 	s.handle("GET "+at+"/{id}", need(subscriptionBucket, readJournalSubscription, prefix+"subscriptions.read"))
+	s.handle("DELETE "+at+"/portals/{hub}", need(subscriptionBucket, deleteJournalSubscriptions, prefix+"subscriptions.write"))
 	s.handle("DELETE "+at+"/{id}", need(subscriptionBucket, deleteJournalSubscription, prefix+"subscriptions.write"))
 	s.handle("GET /webhooks-journal/files/{offset}", route{public: true, fn: journalFile})
 }
@@ -98,45 +102,73 @@ func (s *Server) lifecycle(clientID string, hubID int64, action string) {
 }
 
 var journalActions = map[string]string{
-	created: "CREATE", propertyChanged: "UPDATE", deleted: "DELETE", merged: "MERGE", restored: "RESTORE", privacyDeleted: "DELETE",
+	created: "CREATE", propertyChanged: "UPDATE", deleted: "DELETE", merged: "MERGE", restored: "RESTORE", privacyDeleted: "GDPR_DELETE",
 }
 
 // journalChange writes of a change to a record.
 func (s *Server) journalChange(clientID string, c change) {
+	app := s.st.Apps[clientID]
 	for _, sub := range s.st.Journal[clientID] {
-		if sub.PortalID != 0 && sub.PortalID != c.hub {
+		if !sub.wants(c) {
 			continue
 		}
-		event := map[string]any{"portalId": c.hub, "occurredAt": formatTime(c.at), "objectTypeId": c.t.ID, "objectId": number(c.id)}
-		action := journalActions[c.kind]
-		kind := "OBJECT"
-		switch c.kind {
-		case associationChanged:
-			kind, action = "ASSOCIATION", "ASSOCIATION_ADDED"
-			if c.removed {
-				action = "ASSOCIATION_REMOVED"
-			}
-			event["fromObjectTypeId"], event["fromObjectId"] = c.t.ID, number(c.id)
-			event["toObjectTypeId"], event["toObjectId"] = c.to.ID, number(c.toID)
-			delete(event, "objectTypeId")
-			delete(event, "objectId")
-		case privacyDeleted:
-			kind = "GDPR_PRIVACY_DELETION"
-		case propertyChanged:
-			if len(sub.Properties) > 0 && !slices.Contains(sub.Properties, c.property) {
-				continue
-			}
-			event["propertyChanges"] = map[string]string{c.property: c.value}
-		}
-		wanted := sub.Type == kind && (sub.ObjectTypeID == "" || sub.ObjectTypeID == c.t.ID) &&
-			(len(sub.Actions) == 0 || slices.Contains(sub.Actions, action)) && (len(sub.ObjectIDs) == 0 || slices.Contains(sub.ObjectIDs, number(c.id)))
-		if !wanted {
-			continue
-		}
-		event["type"] = map[string]string{"OBJECT": "object", "ASSOCIATION": "association", "GDPR_PRIVACY_DELETION": "gdpr_privacy_deletion"}[kind]
-		event["action"] = action
+		event := app.journalEvent(c)
 		s.publish(clientID, event)
+		if app.JournalUnruly {
+			s.publish(clientID, event)
+		}
 	}
+}
+
+var journalKinds = map[string]string{associationChanged: "ASSOCIATION", privacyDeleted: "GDPR_PRIVACY_DELETION"}
+
+func (c change) journalType() string {
+	if kind := journalKinds[c.kind]; kind != "" {
+		return kind
+	}
+	return "OBJECT"
+}
+
+func (c change) journalAction() string {
+	switch {
+	case c.kind == associationChanged && c.removed:
+		return "ASSOCIATION_REMOVED"
+	case c.kind == associationChanged:
+		return "ASSOCIATION_ADDED"
+	}
+	return journalActions[c.kind]
+}
+
+func (a *journalSubscription) wants(c change) bool {
+	switch {
+	case a.PortalID != c.hub || a.Type != c.journalType() || a.ObjectTypeID != c.t.ID:
+		return false
+	case c.kind == associationChanged && !slices.Contains(a.AssociatedTypeIDs, c.to.ID):
+		return false
+	case c.kind == propertyChanged && !slices.Contains(a.Properties, c.property):
+		return false
+	}
+	return slices.Contains(a.Actions, c.journalAction()) && (len(a.ObjectIDs) == 0 || slices.Contains(a.ObjectIDs, number(c.id)))
+}
+
+func (a *App) journalEvent(c change) map[string]any {
+	event := map[string]any{"type": strings.ToLower(c.journalType()), "action": c.journalAction(), "portalId": c.hub, "occurredAt": formatTime(c.at)}
+	if c.kind == associationChanged {
+		event["fromObjectTypeId"], event["fromObjectId"] = c.t.ID, number(c.id)
+		event["toObjectTypeId"], event["toObjectId"] = c.to.ID, number(c.toID)
+		event["isPrimary"] = c.primary
+		return event
+	}
+	event["objectTypeId"], event["objectId"] = c.t.ID, number(c.id)
+	switch {
+	case c.kind == propertyChanged:
+		event["propertyChanges"] = map[string]string{c.property: c.value}
+	case c.kind == merged && a.JournalMerges == "property":
+		event["propertyChanges"] = map[string]string{"hs_merged_object_ids": strings.Join(c.mergedIDs, ";")}
+	case c.kind == merged && a.JournalMerges != "bare":
+		event["primaryObjectId"], event["newObjectId"], event["mergedObjectIds"] = number(c.id), number(c.id), c.mergedIDs
+	}
+	return event
 }
 
 var journalTypes = []string{"OBJECT", "ASSOCIATION", "APP_LIFECYCLE_EVENT", "LIST_MEMBERSHIP", "GDPR_PRIVACY_DELETION"}
@@ -156,13 +188,28 @@ func createJournalSubscription(q *request) reply {
 		return invalid("portalId is required")
 	case !lifecycle && !q.s.st.Installs[installKey(sub.PortalID, q.app.ClientID)]:
 		return problem(http.StatusForbidden, "MISSING_SCOPES", "The app is not installed in that account.")
-	case sub.Type == "OBJECT" && sub.ObjectTypeID == "":
+	case !lifecycle && sub.Type != "LIST_MEMBERSHIP" && sub.ObjectTypeID == "":
 		return invalid("objectTypeId is required")
+	case !lifecycle && len(sub.Actions) == 0:
+		return invalid("actions is required")
+	case sub.Type == "OBJECT" && sub.Properties == nil:
+		return invalid("properties is required")
+	case sub.Type == "ASSOCIATION" && len(sub.AssociatedTypeIDs) == 0:
+		return invalid("associatedObjectTypeIds is required")
+	}
+	if t := q.s.st.Portals[sub.PortalID]; t != nil && sub.ObjectTypeID != "" {
+		t := t.typeOf(sub.ObjectTypeID)
+		if t == nil {
+			return invalid("Unknown objectTypeId: %s", sub.ObjectTypeID)
+		}
+		if !slices.ContainsFunc(t.Read, func(scope string) bool { return slices.Contains(q.token.Scopes, scope) }) {
+			return missingScopes(t.Read)
+		}
 	}
 	for _, have := range q.s.st.Journal[q.app.ClientID] {
 		if have.same(sub) {
 			if q.app.JournalUpserts {
-				have.Actions, have.Properties, have.ObjectIDs, have.UpdatedAt = sub.Actions, sub.Properties, sub.ObjectIDs, q.stamp()
+				have.Actions, have.Properties, have.ObjectIDs, have.AssociatedTypeIDs, have.UpdatedAt = sub.Actions, sub.Properties, sub.ObjectIDs, sub.AssociatedTypeIDs, q.stamp()
 				return reply{status: http.StatusOK, body: *have}
 			}
 			return problem(http.StatusConflict, "CONFLICT", "A subscription of that kind already exists")
@@ -195,6 +242,14 @@ func deleteJournalSubscription(q *request) reply {
 	st := q.s.st
 	st.Journal[q.app.ClientID] = slices.DeleteFunc(st.Journal[q.app.ClientID], func(sub *journalSubscription) bool {
 		return strconv.FormatInt(sub.ID, 10) == q.vars["id"]
+	})
+	return reply{status: http.StatusNoContent}
+}
+
+func deleteJournalSubscriptions(q *request) reply {
+	st := q.s.st
+	st.Journal[q.app.ClientID] = slices.DeleteFunc(st.Journal[q.app.ClientID], func(sub *journalSubscription) bool {
+		return strconv.FormatInt(sub.PortalID, 10) == q.vars["hub"]
 	})
 	return reply{status: http.StatusNoContent}
 }
@@ -259,7 +314,7 @@ func journalFile(q *request) reply {
 		// refuses a second way to authenticate.
 		return reply{status: http.StatusBadRequest}
 	}
-	for _, j := range q.s.journals {
+	for clientID, j := range q.s.journals {
 		for _, e := range j.entries {
 			if e.offset != q.vars["offset"] {
 				continue
@@ -268,9 +323,17 @@ func journalFile(q *request) reply {
 				return reply{status: http.StatusForbidden}
 			}
 			return reply{status: http.StatusOK, body: map[string]any{
-				"offset": e.offset, "journalEvents": slices.Clone(e.events), "publishedAt": formatTime(e.at),
+				"offset": e.offset, "journalEvents": q.s.inFile(clientID, e), "publishedAt": formatTime(e.at),
 			}}
 		}
 	}
 	return notFound()
+}
+
+func (s *Server) inFile(clientID string, e *journalEntry) []any {
+	events := slices.Clone(e.events)
+	if app := s.st.Apps[clientID]; app != nil && app.JournalUnruly {
+		slices.Reverse(events)
+	}
+	return events
 }

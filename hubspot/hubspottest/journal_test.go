@@ -92,15 +92,24 @@ func TestJournalOfInstallations(t *testing.T) {
 func TestJournalOfRecords(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
-	token := s.appToken(journalScopes)
+	token := s.appToken(journalScopes + " crm.objects.contacts.read")
 	post := func(body string) answer { return s.send("POST", subscriptionsAt, "application/json", body, token) }
-	require.Equal(t, 201, post(`{"subscriptionType":"OBJECT","portalId":77,"objectTypeId":"0-1","actions":["CREATE","UPDATE"],"properties":["firstname"]}`).status)
-	require.Equal(t, 201, post(`{"subscriptionType":"ASSOCIATION","portalId":77,"objectTypeId":"0-1"}`).status)
-	require.Equal(t, 201, post(`{"subscriptionType":"GDPR_PRIVACY_DELETION","portalId":77}`).status)
-	require.Equal(t, 400, post(`{"subscriptionType":"OBJECT","objectTypeId":"0-1"}`).status, "an account is needed")
-	require.Equal(t, 403, post(`{"subscriptionType":"OBJECT","objectTypeId":"0-1","portalId":5}`).status, "where it is installed")
+	require.Equal(t, 201, post(`{"subscriptionType":"OBJECT","portalId":77,"objectTypeId":"0-1","actions":["CREATE","UPDATE"],"properties":["firstname"],"objectIds":[]}`).status)
+	require.Equal(t, 201, post(`{"subscriptionType":"ASSOCIATION","portalId":77,"objectTypeId":"0-1","actions":["ASSOCIATION_ADDED","ASSOCIATION_REMOVED"],"associatedObjectTypeIds":["0-2"],"objectIds":[]}`).status)
+	require.Equal(t, 201, post(`{"subscriptionType":"GDPR_PRIVACY_DELETION","portalId":77,"objectTypeId":"0-1","actions":["GDPR_DELETE"]}`).status)
+	for body, status := range map[string]int{
+		`{"subscriptionType":"OBJECT","objectTypeId":"0-1","actions":["CREATE"],"properties":[]}`:                400, // an account is needed
+		`{"subscriptionType":"OBJECT","objectTypeId":"0-1","portalId":5,"actions":["CREATE"],"properties":[]}`:   403, // where it is installed
+		`{"subscriptionType":"OBJECT","objectTypeId":"0-2","portalId":77,"actions":["CREATE"],"properties":[]}`:  403, // and with the scope of the records
+		`{"subscriptionType":"OBJECT","objectTypeId":"0-99","portalId":77,"actions":["CREATE"],"properties":[]}`: 400,
+		`{"subscriptionType":"OBJECT","objectTypeId":"0-1","portalId":77,"actions":["CREATE"]}`:                  400,
+		`{"subscriptionType":"OBJECT","objectTypeId":"0-1","portalId":77,"properties":[]}`:                       400,
+		`{"subscriptionType":"ASSOCIATION","portalId":77,"objectTypeId":"0-1","actions":["ASSOCIATION_ADDED"]}`:  400,
+	} {
+		require.Equal(t, status, post(body).status, body)
+	}
 
-	contact := s.create("contacts", `{"email":"a@x.example","firstname":"Ines"}`)
+	contact := s.create("contacts", `{"email":"a@x.example","firstname":"Ines","lastname":"Mora"}`)
 	company := s.create("companies", `{"name":"C"}`)
 	s.api("PUT", objects+"contacts/"+contact+"/associations/default/companies/"+company, "")
 	s.api("POST", objects+"contacts/gdpr-delete", `{"objectId":"`+contact+`"}`)
@@ -110,8 +119,32 @@ func TestJournalOfRecords(t *testing.T) {
 		event := e.(map[string]any)
 		got = append(got, event["type"].(string)+" "+event["action"].(string))
 	}
-	require.Equal(t, []string{"object CREATE", "object UPDATE", "association ASSOCIATION_ADDED", "gdpr_privacy_deletion DELETE"}, got, file.text)
+	require.Equal(t, []string{"object CREATE", "object UPDATE", "association ASSOCIATION_ADDED", "gdpr_privacy_deletion GDPR_DELETE"}, got, file.text)
 	require.Equal(t, "Ines", file.at("journalEvents.1.propertyChanges.firstname"))
+	require.Equal(t, "0-2", file.at("journalEvents.2.toObjectTypeId"))
+
+	require.Equal(t, 204, s.send("DELETE", subscriptionsAt+"/portals/77", "", "", token).status)
+	require.Empty(t, s.send("GET", subscriptionsAt, "", "", token).body["results"])
+}
+
+func TestJournalOfMerges(t *testing.T) {
+	t.Parallel()
+	for shape, want := range map[string]string{"": "mergedObjectIds", "property": "propertyChanges", "bare": ""} {
+		s := setup(t)
+		s.AddApp(hubspottest.App{ClientID: client, ClientSecret: secret, RequiredScopes: scopes, JournalMerges: shape, JournalUnruly: true})
+		token := s.appToken(journalScopes + " crm.objects.contacts.read")
+		body := `{"subscriptionType":"OBJECT","portalId":77,"objectTypeId":"0-1","actions":["CREATE","MERGE"],"properties":[]}`
+		require.Equal(t, 201, s.send("POST", subscriptionsAt, "application/json", body, token).status)
+		kept, gone := s.create("contacts", `{"email":"a@x.example"}`), s.create("contacts", `{"email":"b@x.example"}`)
+		s.api("POST", objects+"contacts/merge", `{"primaryObjectId":"`+kept+`","objectIdToMerge":"`+gone+`"}`)
+		events := s.file(s.send("GET", journalAt+"/earliest", "", "", token)).body["journalEvents"].([]any)
+		require.Len(t, events, 6, "each twice")
+		merge := events[0].(map[string]any)
+		require.Equal(t, "MERGE", merge["action"], "the latest first")
+		for _, name := range []string{"mergedObjectIds", "propertyChanges"} {
+			require.Equal(t, name == want, merge[name] != nil, "%s: %s", shape, name)
+		}
+	}
 }
 
 func TestJournalTakesTheAppsOwnTokenAlone(t *testing.T) {

@@ -315,6 +315,8 @@ func (s *Server) uninstall(hubID int64, clientID string) {
 	if key := installKey(hubID, clientID); s.st.Installs[key] {
 		delete(s.st.Installs, key)
 		s.lifecycle(clientID, hubID, "APP_UNINSTALL")
+		// Not documented; who connects again has to subscribe again.
+		s.st.Journal[clientID] = slices.DeleteFunc(s.st.Journal[clientID], func(sub *journalSubscription) bool { return sub.PortalID == hubID })
 	}
 	for _, r := range s.st.Refresh {
 		if r.HubID == hubID && r.ClientID == clientID {

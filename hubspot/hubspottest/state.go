@@ -34,6 +34,13 @@ type App struct {
 	// JournalUpserts: making a journal subscription that exists answers 200
 	// with it instead of 409; HubSpot's texts say both.
 	JournalUpserts bool `json:"journalUpserts,omitempty"`
+	// JournalMerges is what the journal tells of a merge, which is not documented:
+	// "webhook" (the default) names the records as a webhook does, "property" only
+	// tells hs_merged_object_ids, "bare" nothing but the record that is left.
+	JournalMerges string `json:"journalMerges,omitempty"`
+	// JournalUnruly: the journal tells each change of a record twice, and within a
+	// file the latest first. HubSpot promises order; nothing should need it.
+	JournalUnruly bool `json:"journalUnruly,omitempty"`
 	// RotateRefreshTokens: each refresh returns a new refresh token and ends
 	// the old one. HubSpot does not, and says that it might.
 	RotateRefreshTokens bool `json:"rotateRefreshTokens,omitempty"`

@@ -56,7 +56,7 @@ func (b *bench) hold(ctx context.Context) (*held, error) {
 		return nil, err
 	}
 	const burst = 2 * time.Second
-	took, failed, elapsed, err := b.pace(ctx, burst, 0, 500)
+	first, err := b.pace(ctx, burst, 0, 500)
 	if err != nil {
 		return nil, err
 	}
@@ -64,18 +64,18 @@ func (b *bench) hold(ctx context.Context) (*held, error) {
 	if err != nil {
 		return nil, err
 	}
-	rate := float64(len(took)) / (elapsed + rest).Seconds()
+	rate := float64(len(first.took)) / (first.elapsed + rest).Seconds()
 	const tries = 6
 	for try := 1; ; try++ {
 		rate *= 0.85
-		h := &held{part: part{Failed: failed}}
+		h := &held{part: part{Failed: first.failed}}
 		half := b.For / 2
 		for _, backlog := range []*int{&h.Before, &h.After} {
-			took, bad, elapsed, err := b.pace(ctx, half, 0, rate)
+			t, err := b.pace(ctx, half, 0, rate)
 			if err != nil {
 				return nil, err
 			}
-			h.add(took, bad, elapsed)
+			h.add(t)
 			if *backlog, err = b.backlog(ctx); err != nil {
 				return nil, err
 			}

@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"syscall"
 	"time"
@@ -27,6 +29,7 @@ type options struct {
 	Senders int           `help:"How many clients pgbench has, and how many senders the receiver." default:"32"`
 	Body    int           `help:"Size of a webhook in bytes." default:"1024"`
 	Out     string        `help:"Where the results go; empty: nowhere." default:"bench/results/intake.json" placeholder:"FILE"`
+	Memory  time.Duration `help:"Instead of all that: load the receiver for so long, and see whether its memory stays flat." placeholder:"10m"`
 	Whole   bool          `help:"Measure (d), too." default:"true" negatable:""`
 }
 
@@ -39,14 +42,29 @@ type part struct {
 	P99       float64 `json:"p99_ms"`
 	Max       float64 `json:"max_ms"`
 	Failed    int     `json:"failed"`
+	// Processor time in microseconds for each request: of PostgreSQL, of the
+	// receiver, and of who sends (pgbench, or the senders).
+	PostgreSQL float64 `json:"cpu_postgresql_us,omitempty"`
+	Receiver   float64 `json:"cpu_receiver_us,omitempty"`
+	Client     float64 `json:"cpu_client_us,omitempty"`
 
-	took []time.Duration
+	took  []time.Duration
+	spent spent
 }
 
-func (p *part) add(took []time.Duration, failed int, elapsed time.Duration) {
-	p.took = append(p.took, took...)
-	p.Failed += failed
-	p.Seconds += elapsed.Seconds()
+// turn is what a part came to in one round.
+type turn struct {
+	took    []time.Duration
+	failed  int
+	elapsed time.Duration
+	spent   spent
+}
+
+func (p *part) add(t turn) {
+	p.took = append(p.took, t.took...)
+	p.Failed += t.failed
+	p.Seconds += t.elapsed.Seconds()
+	p.spent.add(t.spent)
 }
 
 func (p *part) sum() {
@@ -56,6 +74,8 @@ func (p *part) sum() {
 		return
 	}
 	p.PerSecond = float64(p.Requests) / p.Seconds
+	each := func(d time.Duration) float64 { return math.Round(float64(d.Microseconds()) / float64(p.Requests)) }
+	p.PostgreSQL, p.Receiver, p.Client = each(p.spent.PostgreSQL), each(p.spent.Receiver), each(p.spent.Client)
 	p.P50, p.P99, p.Max = at(p.took, 50), at(p.took, 99), at(p.took, 100)
 }
 
@@ -91,6 +111,9 @@ type results struct {
 }
 
 func main() {
+	// The servers that this program runs have a large heap, and pgbench has none
+	// to collect while it sends.
+	debug.SetGCPercent(400)
 	var o options
 	kong.Parse(&o, kong.Name("intake"), kong.Description("Measures how fast Debrief takes webhooks in."))
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
@@ -107,16 +130,17 @@ type bench struct {
 	options
 	*devstack.Stack
 
-	scene *devstack.Scene
-	db    *pgxpool.Pool
-	acked map[string]bool
-	sent  int
-	out   results
+	scene   *devstack.Scene
+	db      *pgxpool.Pool
+	serving *process.Process // the receiver alone
+	acked   map[string]bool
+	sent    int
+	out     results
 }
 
 func run(ctx context.Context, o options) (err error) {
 	// Five times what is measured is plenty, and nobody waits for ever.
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute+15*o.For)
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute+15*o.For+2*o.Memory)
 	defer cancel()
 	if o.Debrief, err = filepath.Abs(o.Debrief); err != nil {
 		return fmt.Errorf("finding the debrief binary: %w", err)
@@ -143,6 +167,9 @@ func run(ctx context.Context, o options) (err error) {
 	// What the stack has begun would understand what comes, and be measured, too.
 	if err := errors.Join(stack.Worker().Stop(20*time.Second), stack.Serve().Stop(20*time.Second)); err != nil {
 		return err
+	}
+	if o.Memory > 0 {
+		return b.watchMemory(ctx)
 	}
 	if err := b.takeTurns(ctx); err != nil {
 		return err
@@ -186,37 +213,37 @@ func (b *bench) receiver(ctx context.Context) (*process.Process, error) {
 func (b *bench) takeTurns(ctx context.Context) (err error) {
 	serve, err := b.receiver(ctx)
 	if serve != nil {
-		defer func() { err = errors.Join(err, serve.Stop(20*time.Second)) }()
+		defer func() { b.serving, err = nil, errors.Join(err, serve.Stop(20*time.Second)) }()
 	}
 	if err != nil {
 		return err
 	}
+	b.serving = serve
 	// Nobody measures a first time: connections are made, and pages are read.
-	if _, _, _, err := b.send(ctx, time.Second, 0); err != nil {
+	if _, err := b.send(ctx, time.Second, 0); err != nil {
 		return err
 	}
 	if err := b.preparePgbench(ctx); err != nil {
 		return err
 	}
-	if _, _, err := b.pgbench(ctx, time.Second); err != nil {
+	if _, err := b.pgbench(ctx, time.Second); err != nil {
 		return err
 	}
-	turn := max(b.For/time.Duration(b.Rounds), time.Second)
+	long := max(b.For/time.Duration(b.Rounds), time.Second)
 	for range b.Rounds {
-		took, elapsed, err := b.pgbench(ctx, turn)
-		if err != nil {
-			return err
-		}
-		b.out.Pgbench.add(took, 0, elapsed)
 		for _, of := range []struct {
-			to       *part
-			repeated int
-		}{{&b.out.Distinct, 0}, {&b.out.Duplicates, 5}} {
-			took, failed, elapsed, err := b.send(ctx, turn, of.repeated)
+			to *part
+			do func() (turn, error)
+		}{
+			{&b.out.Pgbench, func() (turn, error) { return b.pgbench(ctx, long) }},
+			{&b.out.Distinct, func() (turn, error) { return b.send(ctx, long, 0) }},
+			{&b.out.Duplicates, func() (turn, error) { return b.send(ctx, long, 5) }},
+		} {
+			t, err := of.do()
 			if err != nil {
 				return err
 			}
-			of.to.add(took, failed, elapsed)
+			of.to.add(t)
 		}
 		b.out.Memory = max(b.out.Memory, peak(serve.Pid()))
 	}
@@ -251,12 +278,13 @@ func (b *bench) report() error {
 	r := b.out
 	fmt.Printf("PostgreSQL %s, fsync %s, %d processors; %d at once, %d rounds, bodies of %d bytes, rows of %d\n\n",
 		r.PostgreSQL, r.Fsync, r.Processors, r.Senders, r.Rounds, r.BodyBytes, r.RowBytes)
-	fmt.Printf("%-34s %10s %9s %9s %9s %7s\n", "", "per second", "p50 ms", "p99 ms", "max ms", "failed")
+	fmt.Printf("%-34s %10s %9s %9s %9s %7s   %s\n", "", "per second", "p50 ms", "p99 ms", "max ms", "failed", "processor µs each: PostgreSQL, receiver, client")
 	for _, line := range []struct {
 		name string
 		part
 	}{{"(a) pgbench, one row each", r.Pgbench}, {"(b) receiver, all distinct", r.Distinct}, {"(c) receiver, 20 % duplicates", r.Duplicates}} {
-		fmt.Printf("%-34s %10.0f %9.2f %9.2f %9.2f %7d\n", line.name, line.PerSecond, line.P50, line.P99, line.Max, line.Failed)
+		fmt.Printf("%-34s %10.0f %9.2f %9.2f %9.2f %7d   %.0f, %.0f, %.0f\n", line.name, line.PerSecond, line.P50, line.P99, line.Max, line.Failed,
+			line.PostgreSQL, line.Receiver, line.Client)
 	}
 	if h := r.Held; h != nil {
 		fmt.Printf("%-34s %10.0f %9.2f %9.2f %9.2f %7d   backlog %d, then %d\n", "(d) relay, Temporal, worker on", h.PerSecond, h.P50, h.P99, h.Max, h.Failed, h.Before, h.After)

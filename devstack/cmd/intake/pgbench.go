@@ -37,14 +37,14 @@ func (b *bench) preparePgbench(ctx context.Context) error {
 // rowHeader is what a row has beside the bytes in it: header, key and length.
 const rowHeader = 36
 
-func (b *bench) pgbench(ctx context.Context, turn time.Duration) ([]time.Duration, time.Duration, error) {
+func (b *bench) pgbench(ctx context.Context, long time.Duration) (t turn, err error) {
 	bin, err := pgserver.FindBinaries(ctx)
 	if err != nil {
-		return nil, 0, err
+		return turn{}, err
 	}
 	dir, err := os.MkdirTemp("", "intake-")
 	if err != nil {
-		return nil, 0, fmt.Errorf("making a temporary folder: %w", err)
+		return turn{}, fmt.Errorf("making a temporary folder: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	// Random bytes: PostgreSQL would compress others, and ours are sealed.
@@ -52,30 +52,33 @@ func (b *bench) pgbench(ctx context.Context, turn time.Duration) ([]time.Duratio
 	_, _ = rand.Read(content) // never fails
 	script := filepath.Join(dir, "insert.sql")
 	if err := os.WriteFile(script, []byte(`insert into bench_rows (content) values ('\x`+hex.EncodeToString(content)+"');\n"), 0o600); err != nil {
-		return nil, 0, fmt.Errorf("writing pgbench's script: %w", err)
+		return turn{}, fmt.Errorf("writing pgbench's script: %w", err)
 	}
-	seconds := max(int(turn.Seconds()), 1)
+	seconds := max(int(long.Seconds()), 1)
 	cmd := exec.CommandContext(ctx, filepath.Join(bin, "pgbench"), "-n", "-M", "prepared", "-f", script, "-c", strconv.Itoa(b.Senders), "-j", "2",
 		"-T", strconv.Itoa(seconds), "-l", "--log-prefix", filepath.Join(dir, "log"), b.DatabaseURL())
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
+	before := b.spentSoFar()
 	if err := cmd.Run(); err != nil {
-		return nil, 0, fmt.Errorf("running pgbench: %w: %s", err, out.String())
+		return turn{}, fmt.Errorf("running pgbench: %w: %s", err, out.String())
 	}
+	t.spent = b.spentSoFar().minus(before)
+	t.spent.Client = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	logs, err := filepath.Glob(filepath.Join(dir, "log.*"))
 	if err != nil {
-		return nil, 0, fmt.Errorf("finding pgbench's log: %w", err)
+		return turn{}, fmt.Errorf("finding pgbench's log: %w", err)
 	}
-	var took []time.Duration
 	for _, log := range logs {
-		if took, err = readLog(took, log); err != nil {
-			return nil, 0, err
+		if t.took, err = readLog(t.took, log); err != nil {
+			return turn{}, err
 		}
 	}
-	if len(took) == 0 {
-		return nil, 0, fmt.Errorf("pgbench logged nothing: %s", out.String())
+	if len(t.took) == 0 {
+		return turn{}, fmt.Errorf("pgbench logged nothing: %s", out.String())
 	}
-	return took, time.Duration(seconds) * time.Second, nil
+	t.elapsed = time.Duration(seconds) * time.Second
+	return t, nil
 }
 
 // readLog reads a log of transactions: client, number, microseconds, and more

@@ -1,5 +1,5 @@
-// Command record writes down what the follow-up's workflow does today, as
-// histories for the replay test of package workflows:
+// Command record writes down what the workflows of follow-ups and of CRM events do
+// today, as histories for the replay test of package workflows:
 //
 //	go run ./replay/record -out ../workflows/testdata/replay/v0.1.0
 //
@@ -84,7 +84,7 @@ func run(out string) error {
 	}
 	defer c.Close()
 
-	r := &recorder{client: c, out: out, stories: map[uuid.UUID]*story{}}
+	r := &recorder{client: c, out: out, stories: map[uuid.UUID]*story{}, records: map[string]*story{}}
 	// No cache: this machine's name would stand in the histories, and each step
 	// is replayed already while it is recorded.
 	worker.SetStickyWorkflowCacheSize(0)
@@ -103,7 +103,7 @@ func run(out string) error {
 	return nil
 }
 
-// stories are the phases of a follow-up, and the ways out of each.
+// stories are the phases of a follow-up and of a CRM event, and the ways out of each.
 func stories() []struct {
 	name string
 	tell func(*story) error
@@ -168,6 +168,23 @@ func stories() []struct {
 			s.whileClosing = func() { s.version = 2 }
 			return s.steps(s.wake, s.ends)
 		}},
+		{"crm-event", func(s *story) error {
+			s.aboutRecord("deal", "77", store.CRMFollowed{Events: 2, Echoes: 1, Withdrawn: 1, Planned: 1, Begun: 1})
+			return s.steps(s.wake, s.ends)
+		}},
+		{"crm-event-created", func(s *story) error {
+			s.aboutRecord("contact", "501", store.CRMFollowed{Created: true})
+			return s.steps(s.wake, s.works("reading"), s.ends)
+		}},
+		{"crm-event-of-a-meeting", func(s *story) error {
+			s.aboutRecord("meeting", "601", store.CRMFollowed{Events: 1, Meeting: true})
+			return s.steps(s.wake, s.works("reading"), s.ends)
+		}},
+		{"crm-event-erasing", func(s *story) error {
+			s.aboutRecord("contact", "502", store.CRMFollowed{Erase: true}, store.CRMFollowed{Events: 1})
+			// It is told of more while it is at work.
+			return s.steps(s.wake, s.works("at-work", s.wake), s.ends)
+		}},
 	}
 }
 
@@ -177,6 +194,7 @@ type recorder struct {
 
 	mu      sync.Mutex
 	stories map[uuid.UUID]*story
+	records map[string]*story // by the record's ID
 }
 
 // record tells a story and writes each of its runs down.
@@ -242,6 +260,21 @@ func (r *recorder) register(w worker.Worker) {
 	w.RegisterActivityWithOptions(func(context.Context, activities.Meeting) (string, error) { return "a card", nil }, as("Card"))
 	w.RegisterActivityWithOptions(func(_ context.Context, in activities.DecideInput) (string, error) { return r.of(in.Meeting).decide(in) }, as("Decide"))
 	w.RegisterActivityWithOptions(func(_ context.Context, m activities.Meeting) (bool, error) { return r.of(m).close() }, as("Close"))
+	w.RegisterActivityWithOptions(func(_ context.Context, c store.CRMRecord) (store.CRMFollowed, error) { return r.ofRecord(c).follow() }, as("FollowCRMRecord"))
+	w.RegisterActivityWithOptions(func(ctx context.Context, c store.CRMRecord) (store.CRMFollowed, error) {
+		return store.CRMFollowed{}, r.ofRecord(c).work(ctx)
+	}, as("MeetCreations"))
+	w.RegisterActivityWithOptions(func(ctx context.Context, c store.CRMRecord) error { return r.ofRecord(c).work(ctx) }, as("ReadHubSpotMeeting"))
+	w.RegisterActivityWithOptions(func(ctx context.Context, c store.CRMRecord) (store.Erasure, error) {
+		return store.Erasure{}, r.ofRecord(c).work(ctx)
+	}, as("EraseContact"))
+	w.RegisterActivityWithOptions(func(context.Context, uuid.UUID) error { return nil }, as("ForgetHistories"))
+}
+
+func (r *recorder) ofRecord(c store.CRMRecord) *story {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.records[c.ID]
 }
 
 func (r *recorder) of(m activities.Meeting) *story {
@@ -271,6 +304,85 @@ type story struct {
 	loseOnWrite  bool                // the connection ends with the first write
 	whileClosing func()
 	made         int
+
+	// record is what a story of the CRM is about, instead of a meeting.
+	record   store.CRMRecord
+	followed []store.CRMFollowed // one for each look; then nothing waits
+	goOn     chan struct{}       // closed once the activity at work may end
+}
+
+// aboutRecord makes it the story of a record, to which that happened.
+func (s *story) aboutRecord(object, id string, followed ...store.CRMFollowed) {
+	s.record = store.CRMRecord{OrganizationID: s.in.OrganizationID, HubID: 1001, Object: object, ID: id}
+	s.followed, s.goOn = followed, make(chan struct{})
+	s.r.mu.Lock()
+	defer s.r.mu.Unlock()
+	s.r.records[id] = s
+}
+
+func (s *story) follow() (store.CRMFollowed, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.followed) == 0 {
+		return store.CRMFollowed{}, nil
+	}
+	next := s.followed[0]
+	s.followed = s.followed[1:]
+	return next, nil
+}
+
+// work is what an activity of a record does: it beats until it may end.
+func (s *story) work(ctx context.Context) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		activity.RecordHeartbeat(ctx)
+		select {
+		case <-s.goOn:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
+// works waits until an activity is at work, does more meanwhile, writes down how far
+// it is, and lets it end.
+func (s *story) works(name string, more ...func() error) func() error {
+	return func() error {
+		var history *historypb.History
+		atWork := func(events int) func() (bool, error) {
+			return func() (bool, error) {
+				var err error
+				if history, err = s.history(""); err != nil {
+					return false, err
+				}
+				all := history.GetEvents()
+				return len(all) > events && slices.ContainsFunc(all, func(e *historypb.HistoryEvent) bool {
+					return e.GetEventType() == enumspb.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
+				}) && all[len(all)-1].GetEventType() != enumspb.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED &&
+					all[len(all)-1].GetEventType() != enumspb.EVENT_TYPE_WORKFLOW_TASK_STARTED, nil
+			}
+		}
+		if err := s.until("work", atWork(0)); err != nil {
+			return err
+		}
+		before := len(history.GetEvents())
+		if err := s.steps(more...); err != nil {
+			return err
+		}
+		if len(more) > 0 {
+			if err := s.until("hear more", atWork(before)); err != nil {
+				return err
+			}
+		}
+		if err := s.r.write(s.name+"-"+name, history); err != nil {
+			return err
+		}
+		close(s.goOn)
+		return nil
+	}
 }
 
 func (s *story) id() uuid.UUID {
@@ -401,6 +513,9 @@ func (s *story) steps(steps ...func() error) error {
 }
 
 func (s *story) wake() error {
+	if s.record.ID != "" {
+		return workflows.Starter{Client: s.r.client}.TellCRM(s.ctx, s.record)
+	}
 	return workflows.Starter{Client: s.r.client}.Wake(s.ctx, s.in.OrganizationID, s.in.MeetingID, "recording")
 }
 
@@ -493,7 +608,12 @@ func (s *story) signal(in workflows.DecideInput) func() error {
 	}
 }
 
-func (s *story) workflowID() string { return workflows.FollowUpID(s.in.MeetingID) }
+func (s *story) workflowID() string {
+	if s.record.ID != "" {
+		return workflows.CRMEventID(s.record)
+	}
+	return workflows.FollowUpID(s.in.MeetingID)
+}
 
 // runs are the run IDs under the workflow ID, the oldest first.
 func (s *story) runs() ([]string, error) {
