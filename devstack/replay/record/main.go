@@ -1,5 +1,5 @@
-// Command record writes down what the workflows of follow-ups and of CRM events do
-// today, as histories for the replay test of package workflows:
+// Command record writes down what the workflows do today, as histories for the
+// replay test of package workflows:
 //
 //	go run ./replay/record -out ../workflows/testdata/replay/v0.1.0
 //
@@ -180,6 +180,19 @@ func stories() []struct {
 			s.aboutRecord("meeting", "601", store.CRMFollowed{Events: 1, Meeting: true})
 			return s.steps(s.wake, s.works("reading"), s.ends)
 		}},
+		{"delivery", func(s *story) error {
+			s.aboutDelivery(activities.TypeNotYet, activities.TypeCredentialsRefused, "")
+			return s.steps(s.wake, s.waits("not-yet"), s.wake, s.waits("refused"), s.wake, s.ends)
+		}},
+		{"delivery-denied", func(s *story) error {
+			s.aboutDelivery(activities.TypeDenied)
+			return s.steps(s.wake, s.ends)
+		}},
+		{"upkeep", func(s *story) error {
+			next := time.Now().Add(time.Hour)
+			s.aboutSource(activities.Tended{Next: next, Words: "2 subscriptions"}, activities.Tended{Next: next}, activities.Tended{Ended: true})
+			return s.steps(s.wake, s.waits("waiting"), s.wake, s.waits(""), s.wake, s.ends)
+		}},
 		{"crm-event-erasing", func(s *story) error {
 			s.aboutRecord("contact", "502", store.CRMFollowed{Erase: true}, store.CRMFollowed{Events: 1})
 			// It is told of more while it is at work.
@@ -269,6 +282,11 @@ func (r *recorder) register(w worker.Worker) {
 		return store.Erasure{}, r.ofRecord(c).work(ctx)
 	}, as("EraseContact"))
 	w.RegisterActivityWithOptions(func(context.Context, uuid.UUID) error { return nil }, as("ForgetHistories"))
+	w.RegisterActivityWithOptions(func(_ context.Context, in activities.DeliveryInput) error { return r.ofID(in.DeliveryID).fetch() }, as("Fetch"))
+	w.RegisterActivityWithOptions(func(context.Context, activities.DeliveryInput) error { return nil }, as("Understand"))
+	w.RegisterActivityWithOptions(func(_ context.Context, in activities.TendInput) (activities.Tended, error) {
+		return r.ofID(in.SourceID).tend(), nil
+	}, as("Tend"))
 }
 
 func (r *recorder) ofRecord(c store.CRMRecord) *story {
@@ -277,10 +295,12 @@ func (r *recorder) ofRecord(c store.CRMRecord) *story {
 	return r.records[c.ID]
 }
 
-func (r *recorder) of(m activities.Meeting) *story {
+func (r *recorder) of(m activities.Meeting) *story { return r.ofID(m.MeetingID) }
+
+func (r *recorder) ofID(id uuid.UUID) *story {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.stories[m.MeetingID]
+	return r.stories[id]
 }
 
 // story is what the played Postgres holds of one follow-up, and who speaks to it.
@@ -309,6 +329,37 @@ type story struct {
 	record   store.CRMRecord
 	followed []store.CRMFollowed // one for each look; then nothing waits
 	goOn     chan struct{}       // closed once the activity at work may end
+
+	// fetched and tended make it the story of a delivery or of a source, which has
+	// the meeting's ID: what each attempt ends with.
+	fetched []string // the types of errors; empty for none
+	tended  []activities.Tended
+}
+
+func (s *story) aboutDelivery(fetched ...string)         { s.fetched = fetched }
+func (s *story) aboutSource(tended ...activities.Tended) { s.tended = tended }
+
+func (s *story) fetch() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := s.fetched[0]
+	if len(s.fetched) > 1 {
+		s.fetched = s.fetched[1:]
+	}
+	if next == "" {
+		return nil
+	}
+	return temporal.NewNonRetryableApplicationError("the platform says no", next, nil)
+}
+
+func (s *story) tend() activities.Tended {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := s.tended[0]
+	if len(s.tended) > 1 {
+		s.tended = s.tended[1:]
+	}
+	return next
 }
 
 // aboutRecord makes it the story of a record, to which that happened.
@@ -513,10 +564,16 @@ func (s *story) steps(steps ...func() error) error {
 }
 
 func (s *story) wake() error {
-	if s.record.ID != "" {
-		return workflows.Starter{Client: s.r.client}.TellCRM(s.ctx, s.record)
+	starter := workflows.Starter{Client: s.r.client}
+	switch {
+	case s.record.ID != "":
+		return starter.TellCRM(s.ctx, s.record)
+	case len(s.fetched) > 0:
+		return starter.Deliver(s.ctx, store.Delivery{ID: s.in.MeetingID, Platform: "fireflies", OrganizationID: &s.in.OrganizationID})
+	case len(s.tended) > 0:
+		return starter.LookAfter(s.ctx, s.in.MeetingID, &s.in.OrganizationID)
 	}
-	return workflows.Starter{Client: s.r.client}.Wake(s.ctx, s.in.OrganizationID, s.in.MeetingID, "recording")
+	return starter.Wake(s.ctx, s.in.OrganizationID, s.in.MeetingID, "recording")
 }
 
 func (s *story) change(f func()) func() error {
@@ -609,8 +666,13 @@ func (s *story) signal(in workflows.DecideInput) func() error {
 }
 
 func (s *story) workflowID() string {
-	if s.record.ID != "" {
+	switch {
+	case s.record.ID != "":
 		return workflows.CRMEventID(s.record)
+	case len(s.fetched) > 0:
+		return workflows.DeliveryID(s.in.MeetingID)
+	case len(s.tended) > 0:
+		return workflows.UpkeepID(s.in.MeetingID)
 	}
 	return workflows.FollowUpID(s.in.MeetingID)
 }
