@@ -80,24 +80,24 @@ func (s *Store) CreationsToMeet(ctx context.Context, r CRMRecord) (Creations, er
 // MeetCreations deals with records that others created: whoever waits to create one
 // like it plans anew, with the record that there is now. properties are what was
 // read of the records, by ID; a record that is not among them is gone again, or may
-// not be read. Their events are settled in the same transaction, with that reason
+// not be read. The events of each are settled in its transaction, with that reason
 // unless it is empty.
 func (s *Store) MeetCreations(ctx context.Context, r CRMRecord, ids []string, properties map[string]map[string]string, reason string) (CRMFollowed, error) {
 	var out CRMFollowed
-	err := s.inTx(ctx, func(tx pgx.Tx) error {
-		out = CRMFollowed{}
-		key, err := s.organizationKey(ctx, tx, r.OrganizationID)
-		if err != nil {
-			return err
-		}
-		for _, id := range slices.Sorted(slices.Values(ids)) {
-			record := r
-			record.ID = id
-			met, err := s.meetRecord(ctx, tx, key, record, likenesses(r.Object, properties[id]))
+	// One by one: each locks the follow-ups that wait for it in their order, and all
+	// together would lock them in none.
+	for _, id := range slices.Sorted(slices.Values(ids)) {
+		record := r
+		record.ID = id
+		var met CRMFollowed
+		err := s.inTx(ctx, func(tx pgx.Tx) error {
+			key, err := s.organizationKey(ctx, tx, r.OrganizationID)
 			if err != nil {
 				return err
 			}
-			out.add(met)
+			if met, err = s.meetRecord(ctx, tx, key, record, likenesses(r.Object, properties[id])); err != nil {
+				return err
+			}
 			outcome := reason
 			switch {
 			case outcome != "":
@@ -113,12 +113,14 @@ func (s *Store) MeetCreations(ctx context.Context, r CRMRecord, ids []string, pr
 			if err != nil {
 				return fmt.Errorf("settling its events: %w", err)
 			}
-			out.Events += int(tag.RowsAffected())
+			met.Events = int(tag.RowsAffected())
+			return nil
+		})
+		if err != nil {
+			return CRMFollowed{}, fmt.Errorf("meeting new %s records of HubSpot account %d: %w", r.Object, r.HubID, err)
 		}
-		return nil
-	})
-	if err != nil {
-		return CRMFollowed{}, fmt.Errorf("meeting new %s records of HubSpot account %d: %w", r.Object, r.HubID, err)
+		out.add(met)
+		out.Events += met.Events
 	}
 	return out, nil
 }

@@ -127,8 +127,10 @@ func (s *Store) JournalMissed(ctx context.Context, app App, from, to time.Time) 
 		from.UTC().Format(time.DateTime), to.UTC().Format(time.DateTime))
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, `
-			update follow_ups f set answers = answers + 1 from connections c
-			where c.id = f.connection_id and c.app_id = $1 and f.organization_id = $2 and f.state = 'open' and f.planned_version > 0
+			with open as materialized (
+			  select f.meeting_id from follow_ups f join connections c on c.id = f.connection_id
+			  where c.app_id = $1 and f.organization_id = $2 and f.state = 'open' and f.planned_version > 0 order by f.meeting_id for update of f)
+			update follow_ups f set answers = answers + 1 from open where open.meeting_id = f.meeting_id
 			returning f.meeting_id`, app.ID, app.OrganizationID)
 		if err != nil {
 			return err

@@ -61,14 +61,14 @@ func meetingsFollowed(ctx context.Context, q querier, organizationID uuid.UUID) 
 func (s *Store) writtenByDebrief(ctx context.Context, e CRMEvent) (is bool, err error) {
 	err = s.pool.QueryRow(ctx, `
 		select exists (
-		  select from audit a join connections c on c.id = a.connection_id and c.hub_id = $1
-		  where a.kind = 'call' and a.object_type = $2 and a.record_id = $3 and a.outcome in ('attempted', 'done', 'unknown')
+		  select from connections c join audit a on a.organization_id = c.organization_id and a.connection_id = c.id
+		  where c.hub_id = $1 and a.kind = 'call' and a.object_type = $2 and a.record_id = $3 and a.record_id <> '' and a.outcome in ('attempted', 'done', 'unknown')
 		    and (a.tool = $2 || '.create'
 		      or not $4 and a.tool = $2 || '.update' and ($5 = '' or $5 = any(a.properties))
 		         and a.at between $6::timestamptz - $7::interval and $6::timestamptz + $7::interval))
 		or exists (
-		  select from actions a join connections c on c.id = a.connection_id and c.hub_id = $1
-		  where a.object_type = $2 and a.operation = 'create' and a.record_id = $3)`,
+		  select from connections c join actions a on a.organization_id = c.organization_id and a.connection_id = c.id
+		  where c.hub_id = $1 and a.object_type = $2 and a.operation = 'create' and a.record_id = $3 and a.record_id <> '')`,
 		e.Record.HubID, e.Record.Object, e.Record.ID, byHand(e), e.Property, e.OccurredAt, echoWindow).Scan(&is)
 	if err != nil {
 		return false, fmt.Errorf("looking for the call that wrote it: %w", err)

@@ -405,9 +405,15 @@ func (e *eraser) dropTexts(ctx context.Context) error {
 		switch t.column {
 		case "deliveries.sealed_body", "deliveries.sealed_fetched":
 			// One that is not understood yet would be lost: it is found again when it is.
+			// But nobody knows when that will be while the platform refuses the source's
+			// credentials, and the person does not wait for that.
 			err = drop(`
-				update deliveries set sealed_body = null, sealed_fetched = null, body_key = null
-				where id = $1::uuid and state not in ('received', 'fetching') and sealed_body is not null`, t.id)
+				update deliveries d set sealed_body = null, sealed_fetched = null, body_key = null,
+				  state = case d.state when 'fetching' then 'excluded' else d.state end,
+				  reason = case d.state when 'fetching' then 'a person that it names was erased before the platform could be asked' else d.reason end
+				from sources s
+				where s.id = d.source_id and d.id = $1::uuid and d.state <> 'received' and (d.state <> 'fetching' or s.api_refused_at is not null)
+				  and d.sealed_body is not null`, t.id)
 		case "crm_events.sealed_value":
 			err = drop(`update crm_events set sealed_value = null where id = $1::uuid`, t.id)
 		case "audit_details.sealed":

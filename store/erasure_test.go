@@ -353,3 +353,52 @@ func TestThoseWhoWereMergedAreForgottenTogether(t *testing.T) {
 	require.Equal(t, 1, report.MeetingsErased)
 	require.Equal(t, 1, report.MeetingsRedacted)
 }
+
+// What was said after a follow-up closed opens its next round, though an erasure comes
+// between the word and the round, and takes the run that was begun for it.
+func TestErasingKeepsARoundThatIsAboutToBegin(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	b := newErasureBench(t)
+	b.plan(t, b.both)
+	b.ExecForTest(t, `update actions set state = 'written' where origin_id = $1`, b.both)
+	b.ExecForTest(t, `update approvals set state = 'approved', decided_at = now()`)
+	closed, err := b.CloseFollowUp(ctx, b.organization.ID, b.both)
+	require.NoError(t, err)
+	require.True(t, closed)
+	more := metEvent("both", tenOClock.AddDate(0, 0, 1), attendee("Jane Roe", jane), attendee("Sam Poe", "sam@northwind.example"))
+	more.DedupeKey, more.Summary = "more", meeting.Text{Text: "Jane wants 50 seats."}
+	require.NotEmpty(t, b.deliver(t, more).Changed)
+	_, err = b.forgetJane(t)
+	require.NoError(t, err)
+	b.ExecForTest(t, `delete from wakeups`) // sent to the run that is deleted now
+	require.NoError(t, b.HistoryForgotten(ctx, b.organization.ID, b.both))
+	require.Equal(t, 1, b.CountForTest(t, `select count(*) from wakeups where meeting_id = $1`, b.both))
+	b.ExecForTest(t, `update meetings set updated_at = now() - interval '1 hour' where id = $1`, b.both)
+	look, err := b.LookAt(ctx, b.organization.ID, b.both)
+	require.NoError(t, err)
+	require.Equal(t, store.NextPlan, look.Next)
+}
+
+// What waits for a platform is not torn out, but a platform that refuses the source's
+// credentials does not keep a person from being erased.
+func TestErasingDoesNotWaitForRefusedCredentials(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	b := newErasureBench(t)
+	source := b.withCredentials(t, "planted-key")
+	id := b.insert(t, metEvent("thin", tenOClock, attendee("Jane Roe", jane)))
+	require.NoError(t, b.StartFetching(ctx, id))
+	b.plan(t, b.both)
+	_, err := b.forgetJane(t)
+	require.ErrorIs(t, err, store.ErrErasureUnfinished)
+
+	require.NoError(t, b.RefuseAPI(ctx, source, "zoom refuses the credentials (401)", true))
+	_, err = b.forgetJane(t)
+	require.NoError(t, err)
+	d, err := b.DeliveryByID(ctx, id)
+	require.NoError(t, err)
+	require.False(t, d.HasBody)
+	require.Equal(t, store.DeliveryExcluded, d.State)
+	require.Contains(t, d.Reason, "was erased")
+}

@@ -189,3 +189,32 @@ func TestDelayAPI(t *testing.T) {
 	_, _, err = in.ReserveAPI(ctx, uuid.New(), time.Second, time.Minute)
 	require.ErrorIs(t, err, store.ErrNotFound)
 }
+
+// A rule that applies only once more is known drops what was fetched before, too. A
+// delivery that tells of another meeting as well has lost its key by then: what is
+// left of it would be neither read nor erased.
+func TestARuleThatAppliesLaterDropsWhatWasFetched(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	in := newIntake(t)
+	settings := in.organization.Settings
+	settings.Exclusions.TitleWords = []string{"renewal"}
+	require.NoError(t, in.UpdateSettings(ctx, in.organization.ID, in.organization.Domains, settings, store.Operator))
+	sam := attendee("Sam Poe", "sam@northwind.example")
+	other, named := metEvent("other", tenOClock, sam), metEvent("named", tenOClock.AddDate(0, 0, 1), sam)
+	other.Title = "Onboarding"
+	unnamed := named
+	unnamed.Title, unnamed.DedupeKey = "", "unnamed"
+	d := in.fetching(t)
+	require.NoError(t, in.StoreFetched(ctx, d.ID, []byte(`{"said":"sam@northwind.example agrees"}`)))
+	require.Len(t, in.understand(t, d.ID, other, unnamed).MeetingIDs, 2)
+	named.Title = "Renewal"
+	in.deliver(t, named)
+
+	d, err := in.DeliveryByID(ctx, d.ID)
+	require.NoError(t, err)
+	require.Equal(t, store.DeliveryExcluded, d.State)
+	require.Zero(t, in.CountForTest(t, `select count(*) from deliveries where sealed_fetched is not null`))
+	_, err = in.EraseContact(ctx, store.ErasureRequest{OrganizationID: in.organization.ID, Emails: []string{"sam@northwind.example"}}, store.Operator)
+	require.NoError(t, err)
+}

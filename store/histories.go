@@ -19,16 +19,21 @@ func (s *Store) HistoriesToForget(ctx context.Context, organizationID uuid.UUID)
 }
 
 // HistoryForgotten says that Temporal has no history any more of a meeting's
-// follow-up. One that is open begins anew: all that it knows stands here.
+// follow-up. One that has something to do begins anew: all that it knows stands here.
+// That is one that is open, and a closed one whose run was just begun for the next
+// round and went with the others.
 func (s *Store) HistoryForgotten(ctx context.Context, organizationID, meetingID uuid.UUID) error {
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, `delete from erased_histories where organization_id = $1 and meeting_id = $2`, organizationID, meetingID)
 		if err != nil || tag.RowsAffected() == 0 {
 			return err
 		}
-		var open bool
-		if err := tx.QueryRow(ctx, `select exists (select from follow_ups where organization_id = $1 and meeting_id = $2 and state = 'open')`,
-			organizationID, meetingID).Scan(&open); err != nil || !open {
+		var begins bool
+		if err := tx.QueryRow(ctx, `
+			select exists (select from meetings m left join follow_ups f on f.meeting_id = m.id
+			  where m.organization_id = $1 and m.id = $2 and m.first_word_at is not null and m.merged_into is null and m.erased_at is null
+			  and (f.meeting_id is null or f.state = 'open' or f.planned_version < m.version or f.planned_answers < f.answers or f.undo_planned < f.undo_requested))`,
+			organizationID, meetingID).Scan(&begins); err != nil || !begins {
 			return err
 		}
 		return s.wake(ctx, tx, organizationID, meetingID, "its history was erased")

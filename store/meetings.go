@@ -820,7 +820,7 @@ func (u *understanding) exclude(ctx context.Context, m *lockedMeeting, folded me
 		sql  string
 		args []any
 	}{
-		{`update deliveries set sealed_body = null, body_key = null, state = 'excluded', reason = $2
+		{`update deliveries set sealed_body = null, sealed_fetched = null, body_key = null, state = 'excluded', reason = $2
 		  where id in (select delivery_id from events where meeting_id = $1)`, []any{m.id, string(rule)}},
 		{`update events set sealed = null where meeting_id = $1`, []any{m.id}},
 		{`delete from meeting_attendees where meeting_id = $1`, []any{m.id}},

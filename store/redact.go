@@ -222,6 +222,10 @@ func (e *eraser) redactMeeting(ctx context.Context, tx pgx.Tx, id uuid.UUID) err
 	if err != nil {
 		return err
 	}
+	var before int64
+	if err := tx.QueryRow(ctx, `select version from meetings where id = $1`, id).Scan(&before); err != nil {
+		return fmt.Errorf("reading the meeting's version: %w", err)
+	}
 	r, err := e.redactEvents(ctx, u, key, m)
 	if err != nil {
 		return err
@@ -229,15 +233,17 @@ func (e *eraser) redactMeeting(ctx context.Context, tx pgx.Tx, id uuid.UUID) err
 	if err := e.redactFollowUp(ctx, tx, key, m, r); err != nil {
 		return err
 	}
-	for _, sql := range []string{
-		`update deliveries set sealed_body = null, sealed_fetched = null, body_key = null
-		 where id in (select delivery_id from events where meeting_id = $1) and sealed_body is not null`,
-		// Nothing new was said: what is closed stays closed.
-		`update follow_ups f set planned_version = m.version from meetings m where m.id = $1 and f.meeting_id = m.id and f.state = 'closed'`,
-	} {
-		if _, err := tx.Exec(ctx, sql, id); err != nil {
-			return err
-		}
+	if _, err := tx.Exec(ctx, `
+		update deliveries set sealed_body = null, sealed_fetched = null, body_key = null
+		where id in (select delivery_id from events where meeting_id = $1) and sealed_body is not null`, id); err != nil {
+		return fmt.Errorf("dropping the deliveries that told of it: %w", err)
+	}
+	// Nothing new was said: what is closed stays closed, unless its next round was about
+	// to begin.
+	if _, err := tx.Exec(ctx, `
+		update follow_ups f set planned_version = m.version from meetings m
+		where m.id = $1 and f.meeting_id = m.id and f.state = 'closed' and f.planned_version >= $2`, id, before); err != nil {
+		return fmt.Errorf("keeping its follow-up closed: %w", err)
 	}
 	if _, err := tx.Exec(ctx, `
 		insert into erased_histories (meeting_id, organization_id, erasure_id) values ($1, $2, $3)

@@ -103,6 +103,9 @@ type Later struct {
 	Platform string
 	Reason   string        // a few words of our own
 	After    time.Duration // what it asked for; 0 if it did not say
+	// Odd: it did answer, with what can't be used. Something in between may have done
+	// that, so that it is asked again, but not for ever: see [oddFor].
+	Odd bool
 }
 
 // Error says it in a few words.
@@ -344,7 +347,7 @@ func (a API) Do(ctx context.Context, method, path string, query url.Values, in, 
 func (a API) Download(ctx context.Context, link string, out any) error {
 	u, err := url.Parse(link)
 	if err != nil || u.Host == "" || u.User != nil || (u.Scheme != "https" && !sameOrigin(link, a.BaseURL)) {
-		return Later{Platform: a.Platform, Reason: "answered with a link that is none"}
+		return Later{Platform: a.Platform, Reason: "answered with a link that is none", Odd: true}
 	}
 	err = a.call(ctx, http.MethodGet, link, nil, out, nil, false)
 	var refused Refused
@@ -362,7 +365,7 @@ func (a API) target(path string, query url.Values) (string, error) {
 	case strings.HasPrefix(path, "/"):
 		target = strings.TrimRight(a.BaseURL, "/") + path
 	case !sameOrigin(path, a.BaseURL):
-		return "", Later{Platform: a.Platform, Reason: "answered with a link to somewhere else"}
+		return "", Later{Platform: a.Platform, Reason: "answered with a link to somewhere else", Odd: true}
 	}
 	if len(query) > 0 {
 		separator := "?"
@@ -473,7 +476,7 @@ func (a API) read(body []byte, header http.Header, out any) error {
 		return Denied{Platform: a.Platform, Status: http.StatusRequestEntityTooLarge}
 	}
 	if err := json.Unmarshal(body, out); err != nil {
-		return Later{Platform: a.Platform, Reason: "answered with what is no JSON of the expected shape"} // err may quote it
+		return Later{Platform: a.Platform, Reason: "answered with what is no JSON of the expected shape", Odd: true} // err may quote it
 	}
 	return nil
 }

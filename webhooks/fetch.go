@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -19,6 +20,11 @@ type Fetcher struct {
 	Platforms map[string]Platform
 	APIs      *APIs
 }
+
+// oddFor is how long after the webhook an API is asked again that answers with what
+// can't be used. A platform that has changed its answers does so for ever, and what
+// the webhook itself tells must not wait for that.
+const oddFor = 6 * time.Hour
 
 // unusable is an answer that the mapping can't read: asked again, it is the same.
 type unusable struct{ platform, reason string }
@@ -113,6 +119,9 @@ func (f *Fetcher) settle(ctx context.Context, d store.Delivery, source store.Sou
 		return f.refused(ctx, d, source, refused)
 	case errors.As(err, &later) && later.Reason == notItsTurn:
 		return err
+	case errors.As(err, &later) && later.Odd && time.Since(d.ReceivedAt) > oddFor:
+		err = unusable{later.Platform, "it " + later.Reason}
+		return f.explained(ctx, d, err.Error(), err)
 	case errors.As(err, &later):
 		return f.explained(ctx, d, later.Error()+"; it is tried again", err)
 	case err == nil, errors.As(err, &absent), errors.As(err, &final):

@@ -315,6 +315,7 @@ func TestFetchFails(t *testing.T) {
 			api := fireflies(t)
 			source := b.fetchable(t, "fireflies", api, apiKey, firefliesTestSecret)
 			d := b.firefliesReceived(t, source)
+			b.sql(t, `update deliveries set received_at = now()`)
 			api.failNext(tc.fail)
 			err := b.fetcher().Fetch(context.Background(), d.ID)
 			require.ErrorAs(t, err, tc.want)
@@ -332,6 +333,24 @@ func TestFetchFails(t *testing.T) {
 			b.nothingTold(t)
 		})
 	}
+}
+
+// An API that answers with what can't be used is asked again for some hours, and not
+// for ever: what the webhook itself tells counts then.
+func TestOddAnswersAreNotWaitedForForever(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	api := newDouble(t, says("application/json", `["planted-body"]`))
+	d := b.firefliesReceived(t, b.fetchable(t, "fireflies", api, apiKey, firefliesTestSecret))
+	b.sql(t, `update deliveries set received_at = now()`)
+	var later Later
+	require.ErrorAs(t, b.fetcher().Fetch(context.Background(), d.ID), &later)
+	b.sql(t, `update deliveries set received_at = now() - interval '7 hours'`)
+	b.sql(t, `update sources set api_next_at = '-infinity'`)
+	require.NoError(t, (&teller{t: t, fetcher: b.fetcher()}).Deliver(context.Background(), d))
+	d = b.stored(t)[0]
+	require.Equal(t, store.DeliveryUnderstood, d.State)
+	require.Equal(t, "what fireflies's API told can't be used: it answered with what is no JSON of the expected shape; it is understood without", d.Reason)
 }
 
 // The workflow gets over what passes, whatever it is, and has the delivery understood

@@ -246,7 +246,7 @@ func firefliesAsk(ctx context.Context, api API, query string, variables map[stri
 		}
 	}
 	if err := json.Unmarshal(answer.Data, out); err != nil {
-		return Later{Platform: api.Platform, Reason: "answered with what is no JSON of the expected shape"}
+		return Later{Platform: api.Platform, Reason: "answered with what is no JSON of the expected shape", Odd: true}
 	}
 	return nil
 }

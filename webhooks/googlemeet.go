@@ -380,7 +380,7 @@ func pages[T any](ctx context.Context, api API, path string, query url.Values, e
 			Token string `json:"nextPageToken"`
 		}
 		if json.Unmarshal(raw, &page) != nil || json.Unmarshal(raw, &next) != nil {
-			return Later{Platform: api.Platform, Reason: "answered with a list of another shape"}
+			return Later{Platform: api.Platform, Reason: "answered with a list of another shape", Odd: true}
 		}
 		each(page)
 		if next.Token == "" {

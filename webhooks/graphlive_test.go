@@ -219,7 +219,7 @@ func TestGraphFetchFailures(t *testing.T) {
 		"event not there yet":         {delivery: event, change: func(g *graphDouble) { delete(g.resources, eventPath) }, want: NotYet{Platform: "microsoft"}},
 		"deleted and gone":            {delivery: deleted, change: func(g *graphDouble) { delete(g.resources, eventPath) }, typ: meeting.Canceled},
 		"deleted and still there":     {delivery: deleted, typ: meeting.Canceled},
-		"an answer that is no JSON":   {delivery: event, change: func(g *graphDouble) { g.resources[eventPath] = `"<html>"` }, want: Later{Platform: "microsoft", Reason: "answered with what is no JSON of the expected shape"}},
+		"an answer that is no JSON":   {delivery: event, change: func(g *graphDouble) { g.resources[eventPath] = `"<html>"` }, want: Later{Platform: "microsoft", Reason: "answered with what is no JSON of the expected shape", Odd: true}},
 		"a transcript that has no organizer": {delivery: transcript, change: func(g *graphDouble) {
 			g.resources["/communications/onlineMeetings/"+graphMeetingID+"/transcripts/"+graphTranscriptID] = `{"id":"1"}`
 		}, want: Denied{Platform: "microsoft", Status: 422}},

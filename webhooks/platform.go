@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -145,6 +146,12 @@ func (p Platform) Proof() string {
 	default:
 		return "a signature of the time and the body"
 	}
+}
+
+// OfOne says that the platform's webhooks name no account before the rest is fetched:
+// a source of it is one organization's, and never the installation's.
+func (p Platform) OfOne() bool {
+	return slices.Contains([]string{"google-calendar", "google-meet", "hubspot-meetings", "microsoft"}, p.name)
 }
 
 // Hint is what an operator has to know besides the URL and the secret; often

@@ -98,6 +98,10 @@ func (c *serveCmd) handler(a *app, s *store.Store, receiver *webhooks.Receiver, 
 	pages, err := web.New(s, a.connectionsService(s), web.Options{
 		PublicURL: a.PublicURL, AuthorizeURL: a.hubSpot().AuthorizeURL, Home: a.TemporalUIURL, Closing: closing,
 		Schemas: schemasOf(s, a.gate(s, a.connectionsService(s))),
+		Preview: func(ctx context.Context, d store.Delivery) (web.Previewed, error) {
+			p, err := webhooks.Preview(ctx, s, webhooks.Platforms(), d)
+			return web.Previewed{Events: p.Events, Reason: p.Reason, Changes: len(p.Changed) > 0}, err
+		},
 		WorkflowURL: func(meetingID uuid.UUID) string {
 			return a.TemporalUIURL + "/namespaces/" + url.PathEscape(a.TemporalNamespace) + "/workflows/" + url.PathEscape(workflows.FollowUpID(meetingID))
 		},

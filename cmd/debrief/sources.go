@@ -160,6 +160,9 @@ func (c *sourcesAddCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	if c.Installation && platform.OfOne() {
+		return usagef("webhooks of %s name no account that they could be routed by: add a source for each organization", platform.Name())
+	}
 	s, owner, err := sourcesOf(ctx, a, c.Installation)
 	if err != nil {
 		return err

@@ -74,6 +74,7 @@ func TestSourcesOfTheInstallation(t *testing.T) {
 		{[]string{"organizations", "create", "another", "--domain", "another.example"}, exitOK, "another"},
 		{[]string{"sources", "add", "zoom", "--installation", "--generate"}, exitOK, "Let zoom post to"},
 		{[]string{"sources", "list", "--installation"}, exitOK, "zoom"},
+		{[]string{"sources", "add", "microsoft", "--installation", "--generate"}, exitUsage, "add a source for each organization"},
 		{[]string{"sources", "list", "-o", ours}, exitOK, "No source yet"},
 		{[]string{"sources", "disable", "zoom", "-o", ours}, exitUsage, `there is no source named "zoom"`},
 		{[]string{"sources", "set", "zoom", "--installation", "--rate-limit", "600"}, exitOK, "zoom is set."},

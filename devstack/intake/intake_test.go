@@ -26,6 +26,7 @@ import (
 var (
 	during = flag.Duration("for", 20*time.Second, "how long receivers are killed")
 	orders = flag.Int("orders", 10, "in how many orders the same deliveries come")
+	away   = flag.Duration("away", 2*time.Second, "how long Temporal is away")
 )
 
 // binary is the debrief that ships, as for the end-to-end tests.
@@ -210,11 +211,14 @@ func TestTemporalIsAway(t *testing.T) {
 	w := setup(t)
 	require.NoError(t, w.Temporal.Down())
 	const n = 30
+	tick := time.NewTicker(*away / n)
+	defer tick.Stop()
 	for i := range n {
 		id, body := ended(i)
 		status, err := w.scene.Post(w.ctx, id, body)
 		require.NoError(t, err)
 		require.Equal(t, http.StatusOK, status)
+		<-tick.C // they come for as long as it is away
 	}
 	w.eventually("everything to be understood all the same", func() bool {
 		return w.count(`select count(*) from deliveries where state = 'understood'`) == n
