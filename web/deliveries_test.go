@@ -190,6 +190,8 @@ func TestADeliveryIsLookedAtAgain(t *testing.T) {
 	require.Equal(t, http.StatusOK, page.status)
 	redo := regexp.MustCompile(`name="redo" value="([0-9a-f-]{36})"`).FindStringSubmatch(page.body)
 	require.NotNil(t, redo)
+	require.Contains(t, page.body, "meeting.ended, meeting.notes_ready")
+	require.Contains(t, page.body, "Its meeting would change")
 	require.NotContains(t, page.body, "planted")
 	state := func() string { return b.first(t, `select state from deliveries where dedupe_key = '1'`) }
 	copies := func() string { return b.first(t, `select count(*)::text from deliveries where redo_id is not null`) }

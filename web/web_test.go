@@ -18,6 +18,7 @@ import (
 
 	"github.com/debriefhq/debrief/connections"
 	"github.com/debriefhq/debrief/hubspot/hubspottest"
+	"github.com/debriefhq/debrief/meeting"
 	"github.com/debriefhq/debrief/store"
 	"github.com/debriefhq/debrief/store/storetest"
 	"github.com/debriefhq/debrief/web"
@@ -73,6 +74,9 @@ func setup(t *testing.T) *bundle {
 	b.web, err = web.New(b.store, b.service, web.Options{
 		PublicURL: public, AuthorizeURL: b.sim.URL + "/oauth/authorize", Closing: b.closing,
 		HTTPClient: &http.Client{Transport: transport},
+		Preview: func(context.Context, store.Delivery) (web.Previewed, error) {
+			return web.Previewed{Events: []meeting.EventType{meeting.Ended, meeting.NotesReady}, Changes: true}, nil
+		},
 		OnError: func(_ context.Context, doing string, err error) {
 			t.Logf("%s: %v", doing, err)
 			b.mu.Lock()
