@@ -671,7 +671,7 @@ func FuzzPolledBooking(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		var b polledBooking
 		if checkShape(raw) != nil || json.Unmarshal(raw, &b) != nil {
-			t.Skip()
+			return
 		}
 		all, err := b.polled()
 		require.NoError(t, err)

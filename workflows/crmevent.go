@@ -31,7 +31,7 @@ func (c *crmEvent) setup(ctx workflow.Context) error {
 
 func (c *crmEvent) run(ctx workflow.Context) error {
 	for looks := 1; ; looks++ {
-		c.forgetSignals()
+		forgetSignals(c.told)
 		followed, err := c.followWhatHappened(ctx)
 		if err != nil {
 			return err
@@ -57,15 +57,6 @@ func (c *crmEvent) run(ctx workflow.Context) error {
 		if looks >= looksPerRun {
 			return workflow.NewContinueAsNewError(ctx, CRMEvent, c.record)
 		}
-	}
-}
-
-// forgetSignals empties the channel: they all say the same, and what they tell of
-// is read after this.
-func (c *crmEvent) forgetSignals() {
-	var why LookAgain
-	for c.told.ReceiveAsync(&why) {
-		continue
 	}
 }
 

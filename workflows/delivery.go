@@ -42,7 +42,7 @@ func (d *delivery) run(ctx workflow.Context) error {
 	var waited time.Duration // for what is not there yet
 	wait := notYetFirst
 	for looks := 1; ; looks++ {
-		d.forgetSignals()
+		forgetSignals(d.told)
 		err := d.fetchWhatItNames(ctx)
 		switch {
 		case err == nil:
@@ -62,15 +62,6 @@ func (d *delivery) run(ctx workflow.Context) error {
 		if looks >= looksPerRun {
 			return workflow.NewContinueAsNewError(ctx, Delivery, d.in)
 		}
-	}
-}
-
-// forgetSignals empties the channel: they all say the same, and what they tell of is
-// read after this.
-func (d *delivery) forgetSignals() {
-	var why LookAgain
-	for d.told.ReceiveAsync(&why) {
-		continue
 	}
 }
 

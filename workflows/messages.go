@@ -2,6 +2,7 @@ package workflows
 
 import (
 	"github.com/google/uuid"
+	"go.temporal.io/sdk/workflow"
 
 	"github.com/debriefhq/debrief/store"
 )
@@ -39,4 +40,13 @@ type DecideInput struct {
 	Reason     string            `json:"reason,omitempty"`
 	// Name is who answers. The Temporal UI tells nobody, so it is only a claim.
 	Name string `json:"name,omitempty"`
+}
+
+// forgetSignals empties a channel of [SignalLookAgain]: they all say the same, and what
+// they tell of is read after this.
+func forgetSignals(told workflow.ReceiveChannel) {
+	var why LookAgain
+	for told.ReceiveAsync(&why) {
+		continue
+	}
 }

@@ -37,7 +37,7 @@ func (u *upkeep) setup(ctx workflow.Context) {
 
 func (u *upkeep) run(ctx workflow.Context) error {
 	for looks := 1; ; looks++ {
-		u.forgetSignals()
+		forgetSignals(u.told)
 		tended, err := u.lookAfterTheSource(ctx)
 		if err != nil {
 			return err
@@ -54,15 +54,6 @@ func (u *upkeep) run(ctx workflow.Context) error {
 		if looks >= looksPerRun {
 			return workflow.NewContinueAsNewError(ctx, Upkeep, u.in)
 		}
-	}
-}
-
-// forgetSignals empties the channel: they all say the same, and what they tell of
-// is read after this.
-func (u *upkeep) forgetSignals() {
-	var why LookAgain
-	for u.told.ReceiveAsync(&why) {
-		continue
 	}
 }
 
