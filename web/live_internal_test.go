@@ -25,7 +25,11 @@ func (announcer) Watch(context.Context, uuid.UUID) error { return nil }
 
 func (a announcer) Listen(ctx context.Context, listening func(), each func(organizationID, meetingID uuid.UUID)) error {
 	l := announcing{listening, each, make(chan struct{})}
-	a.listeners <- l
+	select {
+	case a.listeners <- l:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
