@@ -610,7 +610,7 @@ func (u *understanding) merge(ctx context.Context, older, younger *lockedMeeting
 	if err != nil {
 		return err
 	}
-	err = u.reseal(ctx, `select id, body_key from deliveries where wrapped_by = $1 and body_key is not null`, *younger.dataKeyID,
+	err = u.reseal(ctx, `select id, body_key from deliveries where wrapped_by = $1 and understood_at is not null and body_key is not null`, *younger.dataKeyID,
 		`update deliveries set body_key = $2 where id = $1`, func(id uuid.UUID, wrapped []byte) ([]byte, error) {
 			key, err := youngerKey.UnwrapKey(wrapped, bodyKeyPlace(id))
 			if err != nil {
@@ -629,7 +629,7 @@ func (u *understanding) merge(ctx context.Context, older, younger *lockedMeeting
 		sql  string
 		args []any
 	}{
-		{`update deliveries set wrapped_by = $2 where wrapped_by = $1`, []any{*younger.dataKeyID, *older.dataKeyID}},
+		{`update deliveries set wrapped_by = $2 where wrapped_by = $1 and understood_at is not null`, []any{*younger.dataKeyID, *older.dataKeyID}},
 		{`update events set meeting_id = $2 where meeting_id = $1`, []any{younger.id, older.id}},
 		{`update meeting_keys set meeting_id = $2 where meeting_id = $1`, []any{younger.id, older.id}},
 		{`delete from meeting_attendees where meeting_id = $1`, []any{younger.id}},
