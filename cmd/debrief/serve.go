@@ -32,7 +32,7 @@ type serveCmd struct {
 // default would collect them some ten times a second under load. Where large bodies
 // fill the memory, it is collected as often as need be.
 const (
-	garbagePercent = 400
+	garbagePercent = 1000
 	garbageLimit   = 512 << 20
 )
 
