@@ -81,6 +81,17 @@ func (b *erasureBench) plan(t *testing.T, id uuid.UUID) {
 	}))
 }
 
+// closes plans a follow-up, and closes it with all of it written.
+func (b *erasureBench) closes(t *testing.T, id uuid.UUID) {
+	t.Helper()
+	b.plan(t, id)
+	b.ExecForTest(t, `update actions set state = 'written' where origin_id = $1`, id)
+	b.ExecForTest(t, `update approvals set state = 'approved', decided_at = now()`)
+	closed, err := b.CloseFollowUp(context.Background(), b.organization.ID, id)
+	require.NoError(t, err)
+	require.True(t, closed)
+}
+
 func (b *erasureBench) forgetJane(t *testing.T) (store.Erasure, error) {
 	t.Helper()
 	return b.EraseContact(context.Background(), store.ErasureRequest{OrganizationID: b.organization.ID, HubID: 1001, ContactID: "501"}, store.Actor{Name: "debrief"})
@@ -184,13 +195,8 @@ func TestErasingOpensNoRoundOfAClosedFollowUp(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	b := newErasureBench(t)
-	b.plan(t, b.both)
-	b.ExecForTest(t, `update actions set state = 'written' where origin_id = $1`, b.both)
-	b.ExecForTest(t, `update approvals set state = 'approved', decided_at = now()`)
-	closed, err := b.CloseFollowUp(ctx, b.organization.ID, b.both)
-	require.NoError(t, err)
-	require.True(t, closed)
-	_, err = b.forgetJane(t)
+	b.closes(t, b.both)
+	_, err := b.forgetJane(t)
 	require.NoError(t, err)
 	b.ExecForTest(t, `update meetings set updated_at = now() - interval '1 hour' where id = $1`, b.both)
 	look, err := b.LookAt(ctx, b.organization.ID, b.both)
@@ -360,16 +366,11 @@ func TestErasingKeepsARoundThatIsAboutToBegin(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	b := newErasureBench(t)
-	b.plan(t, b.both)
-	b.ExecForTest(t, `update actions set state = 'written' where origin_id = $1`, b.both)
-	b.ExecForTest(t, `update approvals set state = 'approved', decided_at = now()`)
-	closed, err := b.CloseFollowUp(ctx, b.organization.ID, b.both)
-	require.NoError(t, err)
-	require.True(t, closed)
+	b.closes(t, b.both)
 	more := metEvent("both", tenOClock.AddDate(0, 0, 1), attendee("Jane Roe", jane), attendee("Sam Poe", "sam@northwind.example"))
 	more.DedupeKey, more.Summary = "more", meeting.Text{Text: "Jane wants 50 seats."}
 	require.NotEmpty(t, b.deliver(t, more).Changed)
-	_, err = b.forgetJane(t)
+	_, err := b.forgetJane(t)
 	require.NoError(t, err)
 	b.ExecForTest(t, `delete from wakeups`) // sent to the run that is deleted now
 	require.NoError(t, b.HistoryForgotten(ctx, b.organization.ID, b.both))

@@ -49,7 +49,10 @@ func (channelToken) accepted() int { return 204 }
 // googleCalendarMapping reads Google Calendar. A notification says only that
 // something changed, or with "sync" that there is a channel; what it was, Tend
 // finds, and each entry that changed is a delivery of its own.
-type googleCalendarMapping struct{ noHandshake }
+type googleCalendarMapping struct {
+	noHandshake
+	unrouted
+}
 
 // calendarEntry is a calendar's event as events.list gives it, with singleEvents:
 // each occurrence of a series by itself. Of one that was cancelled, only the ID

@@ -22,7 +22,10 @@ import (
 // (developers.google.com/workspace/events/guides/events-meet, read 2026-11). They
 // name a conference or something that came of it. Pub/Sub's proof does not cover
 // them: nothing in them is believed, and what they name is asked of Meet's API.
-type googleMeetMapping struct{ noHandshake }
+type googleMeetMapping struct {
+	noHandshake
+	unrouted
+}
 
 // pushedMessage is a push, wrapped as Pub/Sub does by default.
 type pushedMessage struct {

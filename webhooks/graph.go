@@ -260,6 +260,7 @@ func (n graphNotice) key() string {
 // in [Delivery.Fetched]: see [graphMapping.Fetch].
 type graphMapping struct {
 	noHandshake
+	unrouted
 	*graphSession
 }
 

@@ -31,7 +31,10 @@ func (p Platform) Silent() bool {
 // hubspotMeetings reads the meetings that stand in HubSpot itself, as
 // [activities.Activities.ReadHubSpotMeeting] stores them: each delivery is all that
 // HubSpot says of one, at one time.
-type hubspotMeetings struct{ noHandshake }
+type hubspotMeetings struct {
+	noHandshake
+	unrouted
+}
 
 func (m hubspotMeetings) Key(d Delivery) string {
 	var record store.MeetingRecord

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -103,6 +102,11 @@ type noHandshake struct{}
 
 func (noHandshake) Handshake([]byte, string) (any, bool) { return nil, false }
 
+// unrouted is of platforms whose webhooks name no account that they could be routed by.
+type unrouted struct{}
+
+func (unrouted) ofOne() {}
+
 // NewPlatform returns a platform, or an error where anything is missing.
 func NewPlatform(name string, a Authentication, m Mapping) (Platform, error) {
 	switch {
@@ -151,7 +155,8 @@ func (p Platform) Proof() string {
 // OfOne says that the platform's webhooks name no account before the rest is fetched:
 // a source of it is one organization's, and never the installation's.
 func (p Platform) OfOne() bool {
-	return slices.Contains([]string{"google-calendar", "google-meet", "hubspot-meetings", "microsoft"}, p.name)
+	_, is := p.mapping.(interface{ ofOne() })
+	return is
 }
 
 // Hint is what an operator has to know besides the URL and the secret; often

@@ -79,6 +79,18 @@ func TestPlatformNeedsAnAuthentication(t *testing.T) {
 	require.Len(t, Platforms(), 22)
 }
 
+// Their webhooks name no account, so that nothing could be routed.
+func TestPlatformsOfOneOrganization(t *testing.T) {
+	t.Parallel()
+	var of []string
+	for name, p := range Platforms() {
+		if p.OfOne() {
+			of = append(of, name)
+		}
+	}
+	require.ElementsMatch(t, []string{"google-calendar", "google-meet", "hubspot-meetings", "microsoft"}, of)
+}
+
 // The vector of the specification's own test suites.
 func TestStandardVector(t *testing.T) {
 	t.Parallel()
