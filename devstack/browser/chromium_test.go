@@ -285,8 +285,27 @@ func (p *page) open(address string) {
 }
 
 // eval runs a JavaScript expression in the page. While the page changes, there is
-// none to run it in: then the result stays as it is.
+// none to run it in: then it is run again, in the next.
 func (p *page) eval(expression string, result any) error {
+	deadline := time.Now().Add(patience)
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := p.evaluate(expression, result)
+		if !errors.Is(err, errPageChanged) || time.Now().After(deadline) {
+			return err
+		}
+		select {
+		case <-p.ctx.Done():
+			return p.ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
+var errPageChanged = errors.New("the page changed meanwhile")
+
+func (p *page) evaluate(expression string, result any) error {
 	var out struct {
 		Result struct {
 			Value json.RawMessage
@@ -297,6 +316,12 @@ func (p *page) eval(expression string, result any) error {
 		}
 	}
 	err := p.c.call(p.ctx, p.session, "Runtime.evaluate", map[string]any{"expression": expression, "returnByValue": true, "awaitPromise": true}, &out)
+	// Chromium has no code for it, only words (156, read 2026-11).
+	for _, words := range []string{"Inspected target navigated or closed", "Cannot find default execution context", "Execution context was destroyed"} {
+		if err != nil && strings.Contains(err.Error(), words) {
+			return fmt.Errorf("%w: %s", errPageChanged, words)
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -309,9 +334,11 @@ func (p *page) eval(expression string, result any) error {
 	return json.Unmarshal(out.Result.Value, result)
 }
 
-// until polls a JavaScript condition.
+// until polls a JavaScript condition. Of a document that is still being read, half
+// may be missing: there it does not hold.
 func (p *page) until(what, condition string) {
 	p.t.Helper()
+	condition = `document.readyState !== "loading" && (` + condition + ")"
 	deadline := time.Now().Add(patience)
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
