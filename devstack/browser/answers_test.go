@@ -417,7 +417,9 @@ func (p *page) submit(selector, text string) {
 	for range 5 {
 		require.NoError(p.t, p.eval("window.debriefHere = true", nil))
 		p.click(selector, text)
-		if p.soon("!window.debriefHere") {
+		// A slow machine answers late: a click again would look for a button that is
+		// gone by then.
+		if p.soon(20*time.Second, "!window.debriefHere") {
 			return
 		}
 	}
@@ -432,17 +434,17 @@ func (p *page) unfold(title, form string) {
 	// clicks again.
 	for range 5 {
 		p.click(line+" summary", form)
-		if p.soon(fmt.Sprintf("document.querySelector(%q)", line+" details[open]")) {
+		if p.soon(5*time.Second, fmt.Sprintf("document.querySelector(%q)", line+" details[open]")) {
 			return
 		}
 	}
 	p.t.Fatalf("the form of %q does not open", title)
 }
 
-// soon says whether a condition comes to hold within seconds.
-func (p *page) soon(condition string) bool {
+// soon says whether a condition comes to hold within that time.
+func (p *page) soon(within time.Duration, condition string) bool {
 	p.t.Helper()
-	deadline := time.Now().Add(5 * time.Second)
+	deadline := time.Now().Add(within)
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for time.Now().Before(deadline) {

@@ -407,7 +407,8 @@ func (p *page) click(selector, text string) {
 			await new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)));
 			const b = e.getBoundingClientRect(), x = b.x + b.width / 2, y = b.y + b.height / 2;
 			window.debriefAimed = true; window.debriefHit = false;
-			e.addEventListener("click", () => { window.debriefHit = true; }, {once: true, capture: true});
+			// The element may be replaced by its like before the mouse is there.
+			document.addEventListener("click", c => { const now = `+at+`; if (now && now.contains(c.target)) window.debriefHit = true; }, {once: true, capture: true});
 			return {x, y, ready: b.x === before.x && b.y === before.y && e.contains(document.elementFromPoint(x, y))};
 		})()`, &aim))
 		if !aim.Ready {

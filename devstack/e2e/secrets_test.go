@@ -245,7 +245,11 @@ func (sc *scene) temporal() (seen string, payloads []*commonpb.Payload) {
 		described, err := c.DescribeWorkflowExecution(sc.ctx, id, run)
 		require.NoError(sc.t, err)
 		see(described)
-		for _, query := range []string{"pending", "__temporal_workflow_metadata"} {
+		queries := []string{"__temporal_workflow_metadata"}
+		if execution.Type.Name == "FollowUp" {
+			queries = append(queries, "pending")
+		}
+		for _, query := range queries {
 			answer, err := c.WorkflowService().QueryWorkflow(sc.ctx, &workflowservice.QueryWorkflowRequest{
 				Namespace: devstack.Namespace, Execution: execution.Execution, Query: &querypb.WorkflowQuery{QueryType: query},
 			})
