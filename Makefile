@@ -32,7 +32,7 @@ test: postgres chromium devstack/oidc/node_modules/.package-lock.json devstack/b
 	@mkdir -p bin && $(if $(RACE),CGO_ENABLED=1,CGO_ENABLED=0) go build $(RACE) -o bin/debrief-test ./cmd/debrief
 	@# Go's cache of test results cannot see that the binary changed. These tests wait
 	@# more than they work, so more of them run than there are cores.
-	@cd devstack && DEBRIEF_BINARY='$(CURDIR)/bin/debrief-test' CGO_ENABLED=0 go test -count=1 -parallel 6 ./...
+	@cd devstack && DEBRIEF_BINARY='$(CURDIR)/bin/debrief-test' CGO_ENABLED=0 go test -count=1 -timeout 20m -parallel 6 ./...
 
 .PHONY: conformance
 conformance: conformance/node_modules/.package-lock.json ## Run HubSpot's own Node client against the simulator
