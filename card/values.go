@@ -331,6 +331,10 @@ func (w writer) reasons(codes []string) []string {
 			out = append(out, w.T("owner %s attended", about))
 		case "name":
 			out = append(out, w.T("has this name"))
+		case "named":
+			out = append(out, w.T("named in the meeting"))
+		case "elsewhere":
+			out = append(out, w.T("of nobody who was there"))
 		case "domain":
 			out = append(out, w.T("has the domain %s", about))
 		case "activity":

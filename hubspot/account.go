@@ -164,6 +164,8 @@ type Property struct {
 	Options     []PropertyOption `json:"options,omitempty"`
 	// HasUniqueValue can be set when the property is created, and never later.
 	HasUniqueValue bool `json:"hasUniqueValue,omitempty"`
+	// HubSpotDefined: every account has it. Others are the account's own, or an app's.
+	HubSpotDefined bool `json:"hubspotDefined,omitempty"`
 	Hidden         bool `json:"hidden,omitempty"`
 	Calculated     bool `json:"calculated,omitempty"`
 	Archived       bool `json:"archived,omitempty"`

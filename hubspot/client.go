@@ -195,6 +195,8 @@ type call struct {
 	// mayBeEmpty takes 204 for an answer that has nothing to tell. Elsewhere
 	// it is none: a create without a record is not known to have happened.
 	mayBeEmpty bool
+	// status, if not nil, is set to that of the answer.
+	status *int
 }
 
 func (r call) info() RequestInfo {
@@ -301,6 +303,9 @@ func (c *Client) receive(req *http.Request, r call, info *ResponseInfo, out any)
 	}
 	defer res.Body.Close()
 	info.StatusCode = res.StatusCode
+	if r.status != nil {
+		*r.status = res.StatusCode
+	}
 	info.RateLimit = parseRateLimit(res.Header)
 	info.CorrelationID = plainToken(res.Header.Get("X-HubSpot-Correlation-Id"))
 

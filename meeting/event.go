@@ -199,14 +199,18 @@ type ProposedAction struct {
 	Confidence *float64 `json:"confidence,omitempty"`
 }
 
-// RecordRef points at a CRM record in one of four ways: by ID, a contact by
-// e-mail, a company by domain, or the record of another proposal by its ref.
+// RecordRef points at a CRM record in one of five ways: by ID, a contact by
+// e-mail, a company by domain, the record of another proposal by its ref, or any of
+// them by the name that was said.
 type RecordRef struct {
 	Object string `json:"object,omitempty"` // contact, company, deal, ticket, …
 	ID     string `json:"id,omitempty"`
 	Email  string `json:"email,omitempty"`
 	Domain string `json:"domain,omitempty"`
 	Ref    string `json:"ref,omitempty"`
+	// Name is what the record was called: "Priya", "the renewal", "Northwind". Which
+	// one it means is looked up among those who were there and what belongs to them.
+	Name string `json:"name,omitempty"`
 }
 
 // Evidence is a quotation, with its speaker and place where they are known.

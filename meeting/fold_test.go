@@ -335,7 +335,7 @@ func TestValidate(t *testing.T) {
 		"proposed_actions.target points at a contact by email, and only at a contact": func(e *meeting.Event) {
 			e.ProposedActions = []meeting.ProposedAction{{Tool: "deal.update", Properties: proposal.Properties, Target: meeting.RecordRef{Object: "deal", Email: "a@b.example"}}}
 		},
-		"proposed_actions.associate_with should point at a record in one way: id, email, domain or ref": func(e *meeting.Event) {
+		"proposed_actions.associate_with should point at a record in one way: id, email, domain, ref or name": func(e *meeting.Event) {
 			p := proposal
 			p.AssociateWith = []meeting.RecordRef{{Object: "company", Domain: "b.example", Ref: "c"}}
 			e.ProposedActions = []meeting.ProposedAction{p}

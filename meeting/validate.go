@@ -141,7 +141,7 @@ func (t Text) normalize() Text {
 func (r RecordRef) normalize() RecordRef {
 	return RecordRef{
 		Object: strings.ToLower(clean(r.Object)), ID: clean(r.ID), Email: cleanEmail(r.Email),
-		Domain: strings.ToLower(clean(r.Domain)), Ref: clean(r.Ref),
+		Domain: strings.ToLower(clean(r.Domain)), Ref: clean(r.Ref), Name: clean(r.Name),
 	}
 }
 
@@ -294,16 +294,17 @@ func (d Details) checkProposals(c *checker) {
 // must have, where that is given by what it is for.
 func (r RecordRef) check(c *checker, field, object string) {
 	ways := 0
-	for _, v := range []string{r.ID, r.Email, r.Domain, r.Ref} {
+	for _, v := range []string{r.ID, r.Email, r.Domain, r.Ref, r.Name} {
 		if v != "" {
 			ways++
 		}
 		c.short(field, v)
 	}
-	c.must(ways == 1, field, "should point at a record in one way: id, email, domain or ref")
+	c.must(ways == 1, field, "should point at a record in one way: id, email, domain, ref or name")
 	c.must(r.Object == "" || objectForm.MatchString(r.Object), field+".object", "should be an object type, such as deal")
 	c.must(r.Object == "" || object == "" || r.Object == object, field+".object", "is not the type that the tool writes")
 	c.must(r.ID == "" || r.Object != "" || object != "", field+".object", "is missing: an id needs its object type")
+	c.must(r.Name == "" || r.Object != "" || object != "", field+".object", "is missing: a name needs its object type")
 	c.must(r.Email == "" || r.Object == "" || r.Object == "contact", field, "points at a contact by email, and only at a contact")
 	c.must(r.Domain == "" || r.Object == "" || r.Object == "company", field, "points at a company by domain, and only at a company")
 }

@@ -49,6 +49,8 @@ var germanCard = map[string]string{
 	"stage: %s":                  "Phase: %s",
 	"owner %s attended":          "zuständig ist %s, war dabei",
 	"has this name":              "heißt so",
+	"named in the meeting":       "im Meeting genannt",
+	"of nobody who was there":    "gehört zu niemandem, der dabei war",
 	"has the domain %s":          "hat die Domain %s",
 	"last activity %s":           "letzte Aktivität %s",
 

@@ -219,6 +219,7 @@ var germanPages = map[string]string{
 	"Choose a kind of the list.":                                          "Wählen Sie eine Art aus der Liste.",
 	"Choose a person of the list.":                                        "Wählen Sie eine Person aus der Liste.",
 	"call":                                                                "Aufruf",
+	"plan":                                                                "Plan",
 	"decision":                                                            "Entscheidung",
 	"permission":                                                          "Berechtigung",
 	"connection":                                                          "Verbindung",

@@ -57,6 +57,108 @@ func TestEverySentenceHasItsGerman(t *testing.T) {
 	}
 }
 
+// TestEveryDoubtHasItsGerman reads in the planner's sources why something is asked
+// about or left out, its constants that are sentences among them: it is stored in
+// English, and shown in the reader's language.
+func TestEveryDoubtHasItsGerman(t *testing.T) {
+	t.Parallel()
+	paths, err := filepath.Glob("../planner/*.go")
+	require.NoError(t, err)
+	positions := token.NewFileSet()
+	var files []*ast.File
+	constants := map[string]string{}
+	for _, path := range paths {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(positions, path, nil, parser.SkipObjectResolution)
+		require.NoError(t, err)
+		files = append(files, file)
+		ast.Inspect(file, func(n ast.Node) bool {
+			if spec, ok := n.(*ast.ValueSpec); ok && len(spec.Names) == len(spec.Values) {
+				for i, name := range spec.Names {
+					if text, ok := literal(spec.Values[i]); ok {
+						constants[name.Name] = text
+					}
+				}
+			}
+			return true
+		})
+	}
+	var all []used
+	for name, text := range constants {
+		if strings.Count(text, " ") > 1 && !strings.ContainsAny(text, "|\n") {
+			all = append(all, used{text, name})
+		}
+	}
+	for _, file := range files {
+		for _, e := range doubtsIn(file) {
+			text, ok := literal(e)
+			if name, isName := e.(*ast.Ident); isName {
+				text, ok = constants[name.Name]
+			}
+			if ok && strings.Contains(text, " ") && !strings.HasSuffix(text, " ") {
+				all = append(all, used{text, positions.Position(e.Pos()).String()})
+			}
+		}
+	}
+	require.Greater(t, len(all), 30, "the sentences are not found any more")
+	p := In("de")
+	for _, u := range all {
+		for told := range strings.SplitSeq(strings.NewReplacer("%s", "X", "%d", "3").Replace(u.sentence), "; ") {
+			// Some are said of a property: its label stands before them.
+			if of := "Label " + told; p.Known(told) == told && p.Known(of) == of {
+				t.Errorf("%s: no German for %q", u.where, told)
+			}
+		}
+	}
+}
+
+// doubtsIn finds what a Go file adds to doubts.
+func doubtsIn(file *ast.File) []ast.Expr {
+	var all []ast.Expr
+	add := func(exprs ...ast.Expr) {
+		for _, e := range exprs {
+			if call, ok := e.(*ast.CallExpr); ok && len(call.Args) > 0 { // fmt.Sprintf, worded
+				e = call.Args[0]
+			}
+			all = append(all, e)
+		}
+	}
+	named := func(e ast.Expr, names ...string) bool {
+		switch e := e.(type) {
+		case *ast.Ident:
+			return slices.Contains(names, e.Name)
+		case *ast.SelectorExpr:
+			return slices.Contains(names, e.Sel.Name)
+		default:
+			return false
+		}
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.CallExpr:
+			if named(n.Fun, "joinDoubts", "doubt") || named(n.Fun, "append") && named(n.Args[0], "doubts") {
+				add(n.Args...)
+			}
+		case *ast.AssignStmt:
+			if len(n.Lhs) == len(n.Rhs) {
+				for i, to := range n.Lhs {
+					if named(to, "doubt", "Doubt") {
+						add(n.Rhs[i])
+					}
+				}
+			}
+		case *ast.KeyValueExpr:
+			if named(n.Key, "doubt", "Doubt") {
+				add(n.Value)
+			}
+		}
+		return true
+	})
+	return all
+}
+
 func lookUp(sentence string) (string, bool) {
 	for _, table := range tables() {
 		if german, ok := table[sentence]; ok {
