@@ -40,6 +40,8 @@ const (
 	AuditSource       AuditKind = "source"
 	AuditVisibility   AuditKind = "visibility"
 	AuditOrganization AuditKind = "organization"
+	// AuditPlan is what a planner proposed and a plan left out.
+	AuditPlan AuditKind = "plan"
 )
 
 // Outcome is how a call ended, as far as is known.
@@ -57,6 +59,9 @@ const (
 	// Unknown: sent, and no answer tells whether it happened.
 	Unknown Outcome = "unknown"
 )
+
+// originMeeting is the kind of origin of what a meeting leads to.
+const originMeeting = "meeting"
 
 // Origin is what an action or a call came from.
 type Origin struct {

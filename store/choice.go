@@ -146,6 +146,29 @@ func (s *Store) ChoiceFor(ctx context.Context, organizationID, meetingID uuid.UU
 	return c, err
 }
 
+// ChoiceForPerson reads what the choice of a connection goes by for what is done for a
+// person apart from any meeting.
+func (s *Store) ChoiceForPerson(ctx context.Context, organizationID, personID uuid.UUID) (Choice, error) {
+	c := Choice{Host: &personID}
+	err := s.pool.QueryRow(ctx, `
+		select deactivated_at is not null,
+		       array(select distinct split_part(i.value, '@', 2) from person_identities i where i.person_id = p.id and i.kind = 'email')
+		from people p where organization_id = $1 and id = $2`, organizationID, personID).Scan(&c.HostLeft, &c.HostDomains)
+	if err != nil {
+		return Choice{}, notFound(err, fmt.Sprintf("reading person %s", personID))
+	}
+	o, err := s.Organization(ctx, organizationID)
+	if err != nil {
+		return Choice{}, err
+	}
+	c.HostsOnly = o.Settings.HostConnectionsOnly
+	if c.Rules, err = s.ConnectionRules(ctx, organizationID); err != nil {
+		return Choice{}, err
+	}
+	c.Connections, err = s.Connections(ctx, organizationID)
+	return c, err
+}
+
 // ChooseConnection says which connection acts for one meeting. A follow-up that
 // waits for the choice, or for another connection that may never come back, goes
 // on; what it planned for that one is planned anew. What was begun in one HubSpot

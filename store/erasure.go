@@ -61,7 +61,8 @@ var ErrErasureUnfinished = errors.New("the person is still found in something th
 // EraseContact forgets a person everywhere in an organization. Their addresses are
 // learned from what was planned about the contact; whatever holds one of them is
 // found by opening everything that is sealed. A meeting whose only outsider they
-// were is erased with its key ([Store.EraseMeeting]). One with others is folded
+// were is erased with its key ([Store.EraseMeeting]), and so is a call of an agent or
+// a script that names them. A meeting with others is folded
 // anew out of events without them: they are no attendee, what they said is gone,
 // and their names and addresses in what others said are struck out; what was
 // planned about them is withdrawn and dropped, and an open follow-up plans anew.
@@ -218,7 +219,7 @@ func (e *eraser) learn(ctx context.Context) error {
 	for _, a := range actions {
 		natural, _ := strings.CutPrefix(a.Content.NaturalKey, "email:")
 		e.person.add(natural, a.Content.Properties["email"], a.Content.Before["email"])
-		if a.Origin.Kind == "meeting" || a.Origin.Kind == OriginUndo {
+		if a.Origin.ofMeeting() {
 			e.meetings[a.Origin.ID] = true
 		}
 	}
@@ -290,6 +291,9 @@ var sealedColumns = []struct{ name, query, first string }{
 	{"follow_ups.sealed_resolution", `
 		select f.meeting_id::text, f.meeting_id, m.data_key_id, f.sealed_resolution, null::bytea from follow_ups f join meetings m on m.id = f.meeting_id
 		where f.organization_id = $1 and f.sealed_resolution is not null and f.meeting_id > $2::uuid order by f.meeting_id limit 100`, uuid.Nil.String()},
+	{"model_answers.sealed", `
+		select a.id::text, a.meeting_id, m.data_key_id, a.sealed, null::bytea from model_answers a join meetings m on m.id = a.meeting_id
+		where a.organization_id = $1 and a.sealed is not null and a.id > $2::uuid order by a.id limit 100`, uuid.Nil.String()},
 	{"audit_details.sealed", `
 		select d.audit_id::text, a.origin_id, d.data_key_id, d.sealed, null::bytea from audit_details d join audit a on a.id = d.audit_id
 		where a.organization_id = $1 and d.sealed is not null and d.audit_id > $2::bigint order by d.audit_id limit 100`, "0"},
@@ -362,7 +366,7 @@ func (e *eraser) find(ctx context.Context, t sealedText) error {
 		return nil
 	}
 	switch t.column {
-	case "meetings.sealed", "events.sealed", "follow_ups.sealed_resolution":
+	case "meetings.sealed", "events.sealed", "follow_ups.sealed_resolution", "model_answers.sealed":
 		e.meetings[*t.meeting] = true
 		return nil
 	case "actions.sealed", "approvals.sealed_edit", "audit_details.sealed":

@@ -97,6 +97,46 @@ func (b *erasureBench) forgetJane(t *testing.T) (store.Erasure, error) {
 	return b.EraseContact(context.Background(), store.ErasureRequest{OrganizationID: b.organization.ID, HubID: 1001, ContactID: "501"}, store.Actor{Name: "debrief"})
 }
 
+// What agents and scripts did about somebody goes as a whole, whether it holds an address
+// or, as most do, the contact's ID and a name.
+func TestCallsAboutAPersonAreErased(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	b := newErasureBench(t)
+	b.plan(t, b.both) // from its resolution the address is learned
+	require.NoError(t, b.SetPermission(ctx, b.organization.ID, b.contact, policy.Ask, store.Operator))
+	person, err := b.AddPerson(ctx, store.Person{
+		OrganizationID: b.organization.ID, Role: store.RoleMember, Identities: []store.Identity{{Kind: store.IdentityEmail, Value: "mara@acme.example"}},
+	}, store.Operator)
+	require.NoError(t, err)
+	begin := func(target, label string, properties map[string]string) uuid.UUID {
+		call, err := b.BeginCall(ctx, store.NewCall{
+			OrganizationID: b.organization.ID, PersonID: person.ID, Source: store.OriginAgent, ConnectionID: b.connection, Tool: b.contact, TargetID: target,
+			Label: label, Properties: properties, Resolution: struct{}{},
+		})
+		require.NoError(t, err)
+		return call.ID
+	}
+	byID := begin("501", "Jane Roe", map[string]string{"jobtitle": "Head of Grids"})
+	byAddress := begin("77", "somebody", map[string]string{"hs_content": "like " + jane})
+	other := begin("78", "Sam Poe", map[string]string{"jobtitle": "Buyer"})
+
+	report, err := b.forgetJane(t)
+	require.NoError(t, err)
+	require.Empty(t, report.Left)
+	words := func(id uuid.UUID) int {
+		return b.CountForTest(t, `select count(*) from meetings m join actions a on a.origin_id = m.id where m.id = $1 and (m.sealed is not null or a.sealed is not null)`, id)
+	}
+	require.Zero(t, words(byID))
+	require.Zero(t, words(byAddress))
+	require.NotZero(t, words(other))
+	for id, state := range map[uuid.UUID]store.ActionState{byID: store.ActionWithdrawn, byAddress: store.ActionWithdrawn, other: store.ActionAsking} {
+		call, err := b.Call(ctx, b.organization.ID, person.ID, id)
+		require.NoError(t, err)
+		require.Equal(t, state, call.State)
+	}
+}
+
 func TestAPersonIsErasedEverywhere(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()

@@ -48,6 +48,8 @@ type Look struct {
 	Until          time.Time         `json:"until,omitzero"` // end of gathering, or the next deadline of a question
 	Ready          []ReadyAction     `json:"ready,omitempty"`
 	Pending        []PendingQuestion `json:"pending,omitempty"`
+	// AskModel: the model is asked before the round is planned.
+	AskModel bool `json:"ask_model,omitempty"`
 	// HubID is the HubSpot account that it works in, once that is known.
 	HubID int64 `json:"hub_id,omitempty"`
 	// TemporalDecisions says whether the organization lets people decide in the
@@ -91,7 +93,9 @@ func (s *Store) LookAt(ctx context.Context, organizationID, meetingID uuid.UUID)
 
 // followUp is the row, locked, with what it is judged by.
 type followUp struct {
-	organizationID, meetingID  uuid.UUID
+	organizationID, meetingID uuid.UUID
+	// originKind is a meeting's, or that of a call.
+	originKind                 string
 	state                      string
 	round                      int
 	plannedVersion             int64
@@ -120,7 +124,10 @@ type followUp struct {
 // is nothing left to plan with.
 func (f *followUp) over() bool { return f.mergedInto != nil || f.dataKeyID == nil }
 
-func (f *followUp) origin() Origin { return Origin{Kind: "meeting", ID: f.meetingID} }
+func (f *followUp) origin() Origin { return Origin{Kind: f.originKind, ID: f.meetingID} }
+
+// originKind is the kind of origin that the row m among the meetings is.
+const originKind = `coalesce((select c.origin_kind from calls c where c.meeting_id = m.id), 'meeting')`
 
 // lockFollowUp makes the row if it isn't there, locks it, and reads what else
 // there is to know.
@@ -152,10 +159,10 @@ func (s *Store) lockFollowUp(ctx context.Context, tx pgx.Tx, organizationID, mee
 	// show the meeting as it was before the wait.
 	var settings []byte
 	err = tx.QueryRow(ctx, `
-		select m.version, m.has_notes, m.first_word_at, m.updated_at, m.merged_into, m.data_key_id, o.settings, now()
+		select m.version, m.has_notes, m.first_word_at, m.updated_at, m.merged_into, m.data_key_id, o.settings, now(), `+originKind+`
 		from meetings m join organizations o on o.id = m.organization_id
 		where m.organization_id = $1 and m.id = $2`, organizationID, meetingID).Scan(
-		&f.version, &f.hasNotes, &f.firstWordAt, &f.updatedAt, &f.mergedInto, &f.dataKeyID, &settings, &f.now)
+		&f.version, &f.hasNotes, &f.firstWordAt, &f.updatedAt, &f.mergedInto, &f.dataKeyID, &settings, &f.now, &f.originKind)
 	if err := notFound(err, "reading the meeting of the follow-up"); err != nil {
 		return nil, err
 	}
@@ -218,19 +225,17 @@ func (s *Store) lookAt(ctx context.Context, tx pgx.Tx, organizationID, meetingID
 		look.Next = NextUndo
 		return look, nil
 	}
-	// What may be read is what is planned with.
-	planning := !f.undoPending() && !slices.ContainsFunc(actions, func(a Action) bool { return a.reads() && a.State == ActionAsking })
+	// What may be read is what is planned with. A call is its own plan.
+	planning := f.originKind == originMeeting && !f.undoPending() && !slices.ContainsFunc(actions, func(a Action) bool { return a.reads() && a.State == ActionAsking })
 	if f.version > f.plannedVersion && planning {
 		if until := f.gatherUntil(); f.now.Before(until) {
 			look.Next, look.Until = NextGather, until.UTC()
 			return look, nil
 		}
-		look.Next = NextPlan
-		return look, nil
+		return s.planNext(ctx, tx, f, look)
 	}
 	if f.answers > f.plannedAnswers && planning {
-		look.Next = NextPlan
-		return look, nil
+		return s.planNext(ctx, tx, f, look)
 	}
 	byID := map[uuid.UUID]Action{}
 	for _, a := range actions {
@@ -274,6 +279,14 @@ func (s *Store) lookAt(ctx context.Context, tx pgx.Tx, organizationID, meetingID
 		look.Next = NextDone
 	}
 	return look, nil
+}
+
+// planNext says that a round is planned next, and whether a model is asked before.
+func (s *Store) planNext(ctx context.Context, tx pgx.Tx, f *followUp, look Look) (Look, error) {
+	var err error
+	look.Next = NextPlan
+	look.AskModel, err = modelDue(ctx, tx, f.organizationID, f.meetingID, f.version)
+	return look, err
 }
 
 // markDecided marks the actions that a human allowed.
@@ -434,6 +447,16 @@ type Plan struct {
 	Records []RecordRef
 	// Drafts in the order in which they should be read and run.
 	Drafts []Draft
+	// LeftOut is what was proposed and is not among them, for the trail.
+	LeftOut []LeftOut
+}
+
+// LeftOut is a proposal that a plan left out. It holds nothing of its words.
+type LeftOut struct {
+	// By is the planner that proposed it.
+	By   string
+	Tool policy.Tool
+	Why  string
 }
 
 // SavePlan opens the next round of a meeting's follow-up with what the planner
@@ -483,6 +506,15 @@ func (s *Store) SavePlan(ctx context.Context, p Plan) error {
 		}
 		if err := listRecords(ctx, tx, f, p); err != nil {
 			return err
+		}
+		for _, l := range p.LeftOut {
+			err := s.audit(ctx, tx, AuditEntry{
+				OrganizationID: f.organizationID, Kind: AuditPlan, Actor: Actor{Name: "planner " + l.By}, Origin: f.origin(), Round: f.round,
+				Tool: l.Tool, Reason: "left out: " + l.Why,
+			})
+			if err != nil {
+				return err
+			}
 		}
 		_, err = s.reconcile(ctx, tx, f)
 		return err

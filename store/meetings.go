@@ -641,6 +641,7 @@ func (u *understanding) merge(ctx context.Context, older, younger *lockedMeeting
 		{`update actions set sealed = null where origin_id = $1`, []any{younger.id}},
 		{`update follow_ups set state = 'closed', closed_at = coalesce(closed_at, now()), paused_since = null, sealed_resolution = null
 		  where meeting_id = $1`, []any{younger.id}},
+		{`delete from model_answers where meeting_id = $1`, []any{younger.id}},
 		{`update meetings set merged_into = $2, sealed = null, content_mac = null, updated_at = now() where id = $1`, []any{younger.id, older.id}},
 		// Its workflow, if there is one, finds that it has nothing left to do.
 		{`insert into wakeups (id, organization_id, meeting_id, reason)
@@ -947,7 +948,7 @@ func (s *Store) Meetings(ctx context.Context, organizationID uuid.UUID, f Meetin
 		f.Limit = 50
 	}
 	rows, err := s.pool.Query(ctx, selectMeeting+`
-		where organization_id = $1 and merged_into is null and ($2 = '' or state = $2)
+		where organization_id = $1 and merged_into is null and not exists (select from calls where meeting_id = meetings.id) and ($2 = '' or state = $2)
 		  and ($3::timestamptz is null or starts_at >= $3) and ($4::timestamptz is null or starts_at < $4)
 		order by starts_at desc nulls last, id desc limit $5`,
 		organizationID, string(f.State), nullTime(f.From), nullTime(f.To), min(f.Limit, 500))
@@ -1018,6 +1019,7 @@ func (s *Store) EraseMeeting(ctx context.Context, organizationID, meetingID uuid
 			`update approvals set sealed_edit = null where action_id in (select id from actions where origin_id = $1)`,
 			`update actions set sealed = null where origin_id = $1`,
 			`update follow_ups set sealed_resolution = null where meeting_id = $1`,
+			`delete from model_answers where meeting_id = $1`,
 			`update audit_details d set sealed = null from meetings m where m.id = $1 and d.data_key_id = m.data_key_id`,
 			`update meetings set sealed = null, content_mac = null, erased_at = now(), updated_at = now() where id = $1`,
 		} {

@@ -45,6 +45,8 @@ type Settings struct {
 	// IgnoredAddresses extends the shipped list of notetakers, rooms and
 	// no-reply addresses: whole addresses, or "@domain".
 	IgnoredAddresses []string `json:"ignored_addresses,omitempty"`
+	// RulesOff are the names of the planner's phrase rules that do not listen.
+	RulesOff []string `json:"rules_off,omitempty"`
 	// Exclusions are the meetings that are not kept.
 	Exclusions meeting.Exclusions `json:"exclusions,omitzero"`
 	// KeepPayloads is how long what was received is kept, byte for byte, to be
@@ -57,6 +59,35 @@ type Settings struct {
 	// Approvals says who has to approve, and what becomes of questions that nobody
 	// answers.
 	Approvals ApprovalSettings `json:"approvals,omitzero"`
+	// Deals says which deals a meeting can be about.
+	Deals DealSettings `json:"deals,omitzero"`
+}
+
+// DealSettings are the rules by which a meeting finds its deal, where neither a
+// platform nor the talk names one: of those that are open, were at the time or closed
+// within some days before it, those that its contacts are linked to, and of these those
+// whose owner was there. The zero value is what Debrief recommends.
+type DealSettings struct {
+	// Days is how long before the meeting a deal may have closed; 0 means 14, less than
+	// 0 that only those count that were open at the time.
+	Days int `json:"days,omitempty"`
+	// AnyContact: a deal need not be linked to a contact who was there, if it is its
+	// company's.
+	AnyContact bool `json:"any_contact,omitempty"`
+	// AnyOwner: whether a deal's owner was there makes no difference.
+	AnyOwner bool `json:"any_owner,omitempty"`
+}
+
+// Within is how long before the meeting a deal may have closed.
+func (d DealSettings) Within() time.Duration {
+	switch {
+	case d.Days < 0:
+		return 0
+	case d.Days == 0:
+		return 14 * 24 * time.Hour
+	default:
+		return time.Duration(d.Days) * 24 * time.Hour
+	}
 }
 
 // Duration is a time.Duration that is written as text, such as "15m0s".

@@ -280,7 +280,7 @@ func wakeUsers(ctx context.Context, tx pgx.Tx, organizationID uuid.UUID, tool po
 		select gen_random_uuid(), f.organization_id, f.meeting_id, 'permission changed'
 		from follow_ups f
 		where f.organization_id = $1 and f.state = 'open'
-		  and exists (select 1 from actions a where a.origin_kind in ('meeting', 'undo') and a.origin_id = f.meeting_id
+		  and exists (select 1 from actions a where a.origin_id = f.meeting_id
 		              -- The question whether to read is about all that is read.
 		              and ($2 = '' or a.object_type in ($2, case when $3 = 'read' then $4 end) and a.operation = $3) and a.state in ('asking', 'ready'))`,
 		organizationID, tool.Object, string(tool.Operation), readTool.Object)
@@ -400,8 +400,10 @@ func (s *Store) decideCall(ctx context.Context, q querier, organizationID uuid.U
 	request := policy.Request{Tool: tool}
 	if origin.ofMeeting() && aboutMeetings(p) {
 		err := q.QueryRow(ctx, `
-			select coalesce(h.id::text, ''), coalesce(h.team, '') from meetings m left join people h on h.id = m.host_person_id
-			where m.organization_id = $1 and m.id = $2`, organizationID, origin.ID).Scan(&request.Host, &request.Team)
+			select h.id::text, h.team from people h
+			where h.organization_id = $1 and (h.id = (select host_person_id from meetings where organization_id = $1 and id = $2)
+			      -- A read for an agent's person, of which nothing else is kept.
+			      or $3 and h.id = $2)`, organizationID, origin.ID, origin.ofCall()).Scan(&request.Host, &request.Team)
 		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 			return policy.Decision{}, fmt.Errorf("reading the host: %w", err)
 		}

@@ -99,7 +99,7 @@ func (s *Store) askToRead(ctx context.Context, tx pgx.Tx, f *followUp, connectio
 		}
 		a := Action{
 			ID: newID(), OrganizationID: f.organizationID, Origin: f.origin(), Round: f.round, Key: readKey, Tool: readTool,
-			Content: readContent(asked), ConnectionID: &connectionID, DependsOn: []uuid.UUID{}, dataKeyID: f.dataKeyID,
+			Content: f.readContent(asked), ConnectionID: &connectionID, DependsOn: []uuid.UUID{}, dataKeyID: f.dataKeyID,
 		}
 		if err := s.insertAction(ctx, tx, key, &a); err != nil {
 			return false, err
@@ -127,7 +127,7 @@ func (s *Store) askToRead(ctx context.Context, tx pgx.Tx, f *followUp, connectio
 			return false, err
 		}
 	}
-	a.Content, a.Round = readContent(asked), f.round
+	a.Content, a.Round = f.readContent(asked), f.round
 	if err := s.setActionContent(ctx, tx, &a); err != nil {
 		return false, err
 	}
@@ -148,17 +148,21 @@ func sameAccount(ctx context.Context, q querier, a *uuid.UUID, b uuid.UUID) (boo
 	return same, nil
 }
 
-func readContent(objects map[string]string) ActionContent {
-	return ActionContent{
+func (f *followUp) readContent(objects map[string]string) ActionContent {
+	c := ActionContent{
 		Label: strings.Join(slices.Sorted(maps.Keys(objects)), ", "), Properties: objects,
 		Purpose: "looks up what HubSpot knows of the meeting's people, to plan with it",
 	}
+	if f.originKind != originMeeting {
+		c.Purpose = "tells the caller what HubSpot knows"
+	}
+	return c
 }
 
 // readApproved says whether somebody approved that records of a tool's object type
 // are read for a meeting.
 func (s *Store) readApproved(ctx context.Context, q querier, origin Origin, tool policy.Tool) (bool, error) {
-	actions, err := s.queryActions(ctx, q, `where a.origin_kind = 'meeting' and a.origin_id = $1 and a.key = $2 and a.state = 'ready'`, origin.ID, readKey)
+	actions, err := s.queryActions(ctx, q, `where a.origin_id = $1 and a.key = $2 and a.state = 'ready'`, origin.ID, readKey)
 	if errors.Is(err, ErrErased) {
 		return false, nil
 	}

@@ -169,7 +169,14 @@ func (e *eraser) forgetIn(ctx context.Context, id uuid.UUID) error {
 	if m.ErasedAt != nil || m.MergedInto != nil {
 		return nil
 	}
-	if e.alone(m.Content) {
+	whole := e.alone(m.Content)
+	if !whole {
+		// A call of an agent or a script is one action: nothing of it is about others.
+		if err := e.pool.QueryRow(ctx, `select exists (select from calls where meeting_id = $1)`, id).Scan(&whole); err != nil {
+			return fmt.Errorf("asking whether it is a call: %w", err)
+		}
+	}
+	if whole {
 		if err := e.EraseMeeting(ctx, e.request.OrganizationID, id, e.actor); err != nil {
 			return err
 		}
@@ -344,8 +351,10 @@ func (e *eraser) redactFollowUp(ctx context.Context, tx pgx.Tx, key *vault.DataK
 		e.report.Texts++
 	}
 	// It is read anew for the next round.
-	if _, err := tx.Exec(ctx, `update follow_ups set sealed_resolution = null where meeting_id = $1`, m.id); err != nil {
-		return fmt.Errorf("dropping what was known: %w", err)
+	for _, sql := range []string{`update follow_ups set sealed_resolution = null where meeting_id = $1`, `delete from model_answers where meeting_id = $1`} {
+		if _, err := tx.Exec(ctx, sql, m.id); err != nil {
+			return fmt.Errorf("dropping what was known: %w", err)
+		}
 	}
 	return nil
 }

@@ -36,6 +36,7 @@ var vaultColumns = []sealedColumn{
 	{"access_tokens", "connection_id", "sealed", accessTokenPlace},
 	{"slack_apps", "organization_id", "sealed_bot_token", slackTokenPlace},
 	{"slack_apps", "organization_id", "sealed_signing_secret", slackSecretPlace},
+	{"models", "organization_id", "sealed_key", modelKeyPlace},
 	{"data_keys", "id", "wrapped", dataKeyPlace},
 }
 

@@ -27,7 +27,7 @@ func TestEverySealedColumnIsKnown(t *testing.T) {
 	s, _ := storetest.New(t)
 	byDataKey := []string{
 		"actions.sealed", "approvals.sealed_edit", "audit_details.sealed", "crm_events.sealed_value", "deliveries.body_key", "deliveries.sealed_body", "deliveries.sealed_fetched",
-		"erasures.sealed_addresses", "events.sealed", "follow_ups.sealed_resolution", "meetings.sealed",
+		"erasures.sealed_addresses", "events.sealed", "follow_ups.sealed_resolution", "meetings.sealed", "model_answers.sealed",
 	}
 	found := s.TextsForTest(t, `
 		select table_name || '.' || column_name from information_schema.columns

@@ -19,8 +19,10 @@ import (
 // origin's ID is the meeting's: its follow-up carries the undo.
 const OriginUndo = "undo"
 
-// ofMeeting says whether the origin's ID is a meeting's.
-func (o Origin) ofMeeting() bool { return o.Kind == "meeting" || o.Kind == OriginUndo }
+// ofMeeting says whether the origin's ID is that of a row among the meetings.
+func (o Origin) ofMeeting() bool {
+	return o.Kind == originMeeting || o.Kind == OriginUndo || o.ofCall()
+}
 
 // UndoState is how far the latest undo of a meeting has come.
 type UndoState string

@@ -81,9 +81,9 @@ func (s *Store) peekFollowUp(ctx context.Context, q querier, organizationID, mee
 	f := &followUp{organizationID: organizationID, meetingID: meetingID}
 	var settings []byte
 	err := q.QueryRow(ctx, `
-		select f.connection_id, o.settings, now() from meetings m join organizations o on o.id = m.organization_id
+		select f.connection_id, o.settings, now(), `+originKind+` from meetings m join organizations o on o.id = m.organization_id
 		left join follow_ups f on f.meeting_id = m.id
-		where m.organization_id = $1 and m.id = $2`, organizationID, meetingID).Scan(&f.connectionID, &settings, &f.now)
+		where m.organization_id = $1 and m.id = $2`, organizationID, meetingID).Scan(&f.connectionID, &settings, &f.now, &f.originKind)
 	if err := notFound(err, "reading the meeting"); err != nil {
 		return nil, err
 	}
