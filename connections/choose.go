@@ -23,6 +23,28 @@ func (s *Service) ForMeeting(ctx context.Context, organizationID, meetingID uuid
 	return choose(c)
 }
 
+// ForPerson picks the connection that acts for a person apart from any meeting, as
+// for a meeting that the person hosts: chosen, if that is not zero, else by rules and
+// defaults. It fails as [Service.ForMeeting] does; one that was chosen has to be the
+// organization's or the person's own.
+func (s *Service) ForPerson(ctx context.Context, organizationID, personID, chosen uuid.UUID) (store.Connection, error) {
+	c, err := s.store.ChoiceForPerson(ctx, organizationID, personID)
+	if err != nil {
+		return store.Connection{}, fmt.Errorf("choosing a connection: %w", err)
+	}
+	if chosen == uuid.Nil {
+		return choose(c)
+	}
+	i := slices.IndexFunc(c.Connections, func(connection store.Connection) bool { return connection.ID == chosen })
+	if i < 0 {
+		return store.Connection{}, ErrNoConnection
+	}
+	if found := c.Connections[i]; !found.IsUserLevel && !c.HostsOnly || found.IsUserLevel && found.PersonID != nil && *found.PersonID == personID {
+		return found, nil
+	}
+	return store.Connection{}, &UndecidedError{reason: "The connection may not act for this person", names: []string{c.Connections[i].Name}}
+}
+
 func choose(c store.Choice) (store.Connection, error) {
 	if len(c.Connections) == 0 {
 		return store.Connection{}, ErrNoConnection

@@ -3,6 +3,7 @@ package crm
 import (
 	"context"
 	"maps"
+	"slices"
 
 	"github.com/debriefhq/debrief/hubspot"
 	"github.com/debriefhq/debrief/store"
@@ -75,4 +76,19 @@ func (r *Reader) readDefinitions(ctx context.Context, object string, before defi
 		}
 	}
 	return kept, nil
+}
+
+// Properties describes all properties of an object type, without the archived ones;
+// known is false where HubSpot does not let them be read. It is the gate's own call: no
+// tool, cached for [Options].CacheAge. Nobody may change what it returns.
+func (r *Reader) Properties(ctx context.Context, object string) (all []hubspot.Property, known bool, err error) {
+	what := "reading the properties of " + plural(object)
+	all, err = cachedRead(ctx, r, what, "all properties of "+plural(object), nil, func(ctx context.Context, c *hubspot.Client) ([]hubspot.Property, string, error) {
+		properties, err := c.Properties(ctx, plural(object))
+		return slices.DeleteFunc(properties, func(p hubspot.Property) bool { return p.Archived }), "", err
+	})
+	if refused(err) {
+		return nil, false, nil
+	}
+	return all, err == nil, err
 }

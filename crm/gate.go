@@ -85,7 +85,8 @@ type Scope struct {
 	ConnectionID   uuid.UUID
 	Origin         store.Origin
 	Round          int
-	// Actor is who calls; empty means "follow-up".
+	// Actor is who calls; empty means "follow-up", or an agent or a script by the
+	// origin.
 	Actor store.Actor
 	// OnBehalfOf is the ID of whom it is done for. No name, no address.
 	OnBehalfOf string
@@ -96,7 +97,7 @@ type Scope struct {
 
 func (s Scope) entry() store.AuditEntry {
 	if s.Actor.Name == "" {
-		s.Actor.Name = defaultActor
+		s.Actor.Name = actorOf(s.Origin)
 	}
 	return store.AuditEntry{
 		OrganizationID: s.OrganizationID, Actor: s.Actor, OnBehalfOf: s.OnBehalfOf, Origin: s.Origin, Round: s.Round,
@@ -104,7 +105,16 @@ func (s Scope) entry() store.AuditEntry {
 	}
 }
 
-const defaultActor = "follow-up"
+// actorOf is who calls where nobody says so.
+func actorOf(o store.Origin) string {
+	if ofCall(o) {
+		return o.Kind
+	}
+	return "follow-up"
+}
+
+// ofCall says whether an agent or a script calls.
+func ofCall(o store.Origin) bool { return o.Kind == store.OriginAgent || o.Kind == store.OriginScript }
 
 // session is a client with a token that can be renewed once.
 type session struct {

@@ -95,8 +95,11 @@ func (l *limiter) writeAttempt(w store.Write) *attempt {
 }
 
 // readAttempt expects what planning reads of a small meeting, or, where somebody
-// waits for it, one call.
+// waits for it, one call; so it does for an agent or a script.
 func (l *limiter) readAttempt(scope Scope) *attempt {
+	if ofCall(scope.Origin) {
+		return l.singleAttempt(scope, hubspot.BurstBucket)
+	}
 	a := &attempt{
 		limiter: l, connectionID: scope.ConnectionID, holder: "read:" + scope.Origin.Kind + ":" + scope.Origin.ID.String(), people: scope.Waited,
 		calls: map[hubspot.Bucket]int{hubspot.BurstBucket: 5, hubspot.AssociationBucket: 4, hubspot.SearchBucket: 1},

@@ -23,6 +23,8 @@ type Reader struct {
 	attempt *attempt
 	// session is a write's, whose reader this is; nil makes one for each call.
 	session *session
+	// single: the attempt is for one call, see [Reader.Raw] and [Reader.Search].
+	single bool
 }
 
 // Reader returns a reader for a scope.
@@ -114,12 +116,31 @@ func (r *Reader) BatchRead(ctx context.Context, object string, in hubspot.BatchR
 	return result, err
 }
 
-// Search finds records by their properties; the account has five searches a
-// second, and what was written a moment ago may not be found yet.
+// SearchTools are the tools that a search needs: by a filter on associations it tells
+// what its records are linked to, which is to read the other end as well
+// (TestASearchByLinksReadsBothEnds).
+func SearchTools(object string, in hubspot.SearchRequest) []policy.Tool {
+	tools := []policy.Tool{readTool(object)}
+	for _, group := range in.FilterGroups {
+		for _, f := range group.Filters {
+			other, linked := strings.CutPrefix(strings.ToLower(f.PropertyName), "associations.")
+			if tool := readTool(other).Canonical(); linked && !slices.Contains(tools, tool) {
+				tools = append(tools, tool)
+			}
+		}
+	}
+	return tools
+}
+
+// Search finds records by their properties, through [SearchTools]; the account has five
+// searches a second, and what was written a moment ago may not be found yet.
 func (r *Reader) Search(ctx context.Context, object string, in hubspot.SearchRequest) (hubspot.SearchResult, error) {
 	var result hubspot.SearchResult
+	if r.session == nil && ofCall(r.scope.Origin) && !r.single {
+		r.single, r.attempt = true, r.gate.limiter.singleAttempt(r.scope, hubspot.SearchBucket)
+	}
 	what := "searching " + plural(object)
-	err := r.read(ctx, what, in.Properties, []policy.Tool{readTool(object)}, func(ctx context.Context, c *hubspot.Client) (string, error) {
+	err := r.read(ctx, what, in.Properties, SearchTools(object, in), func(ctx context.Context, c *hubspot.Client) (string, error) {
 		var err error
 		result, err = c.Search(ctx, plural(object), in)
 		return recordIDs(result.Records), err

@@ -18,7 +18,8 @@ import (
 
 // Attempt says who carries an action out, for the trail.
 type Attempt struct {
-	// Actor is who calls; empty means "follow-up".
+	// Actor is who calls; empty means "follow-up", or the agent or script whose call
+	// the action is.
 	Actor store.Actor
 	// OnBehalfOf is the ID of whom it is done for. No name, no address.
 	OnBehalfOf string
@@ -56,9 +57,6 @@ type WriteResult struct {
 // call again; an error of the token's owner (a paused connection) passes through
 // and the action is as it was.
 func (g *Gate) Write(ctx context.Context, actionID uuid.UUID, attempt Attempt) (WriteResult, error) {
-	if attempt.Actor.Name == "" {
-		attempt.Actor.Name = defaultActor
-	}
 	result, err := g.write(ctx, actionID, attempt)
 	if errors.Is(err, policy.ErrDenied) {
 		// Its tool was turned to deny between two calls of this attempt.
@@ -77,6 +75,9 @@ func (g *Gate) write(ctx context.Context, actionID uuid.UUID, attempt Attempt) (
 	}
 	if checked.Step != store.WriteSend && checked.Step != store.WriteLook {
 		return verdict(checked)
+	}
+	if attempt.Actor.Name == "" {
+		attempt.Actor.Name = actorOf(checked.Action.Origin)
 	}
 	s, err := g.connect(ctx, g.limiter.writeAttempt(checked))
 	if err != nil {
