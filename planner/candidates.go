@@ -26,6 +26,11 @@ const (
 	ReasonStage = "stage:"
 	// ReasonOwner: its owner was there, by name.
 	ReasonOwner = "owner:"
+	// ReasonNamed: what was said names the deal or ticket, and not all of those that are
+	// offered.
+	ReasonNamed = "named"
+	// ReasonElsewhere: it belongs to nobody who was there, and was found by its name.
+	ReasonElsewhere = "elsewhere"
 	// ReasonActivity: the day of its last activity, YYYY-MM-DD.
 	ReasonActivity = "activity:"
 	// ReasonName and ReasonDomain: it has the proposed name, or this domain.
@@ -44,6 +49,12 @@ func (p *plan) candidates(object string, records []Record, more ...string) []sto
 		rank     int
 		activity string
 	}
+	var named []Record
+	if object == "deal" || object == "ticket" {
+		words, _ := p.talk()
+		named = p.saidIn(object, records, append(folded(p.title()), words...))
+	}
+	ofPresent := p.ofPresent(object)
 	all := make([]rated, 0, len(records))
 	for _, r := range records {
 		c := rated{Candidate: store.Candidate{ID: r.ID, Label: firstOf(labelOf(object, r.Properties), object+" "+r.ID), Reasons: slices.Clone(more)}}
@@ -62,6 +73,12 @@ func (p *plan) candidates(object string, records []Record, more ...string) []sto
 		}
 		if name := p.companyNameOf(object, r); name != "" {
 			add(1, ReasonCompany+name)
+		}
+		if _, said := byID(named, r.ID); said && len(named) < len(records) {
+			add(3, ReasonNamed)
+		}
+		if _, here := byID(ofPresent, r.ID); !here && (object == "contact" && !p.isAttendee(r) && !p.isColleague(r) || object == "deal" || object == "ticket") {
+			add(-1, ReasonElsewhere)
 		}
 		if domain := bareDomain(r.Properties["domain"]); object == "company" && domain != "" {
 			add(0, ReasonDomain+domain)

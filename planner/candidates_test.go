@@ -42,7 +42,7 @@ func TestCandidatesOfAnUpdate(t *testing.T) {
 	require.True(t, d.Content.MayCreate)
 	require.Empty(t, d.Content.Properties[store.TargetProperty])
 	require.Equal(t, []store.Candidate{
-		{ID: "301", Label: "Renewal", Reasons: []string{"owner:Dana Host", "company:Northwind", "open", "stage:New", "activity:2026-11-01"}},
+		{ID: "301", Label: "Renewal", Reasons: []string{"owner:Dana Host", "company:Northwind", "named", "open", "stage:New", "activity:2026-11-01"}},
 		{ID: "302", Label: "Expansion", Reasons: []string{"contact:Jane Roe", "company:Northwind", "open", "stage:Offer sent", "activity:2026-11-19"}},
 		{ID: "303", Label: "Third", Reasons: []string{"company:Northwind", "open", "stage:New", "activity:2026-11-20"}},
 	}, d.Content.Candidates, "whose owner was there, then who was there, then the latest")
@@ -155,7 +155,7 @@ func defined(in *planner.Input) {
 		{Name: "amount", Label: "Amount", Type: "number"},
 		{Name: "dealname", Label: "Deal name", Type: "string"},
 		{Name: "dealtype", Label: "Deal type", Type: "enumeration", FieldType: "select", Options: []hubspot.PropertyOption{{Label: "New business", Value: "newbusiness"}}},
-		{Name: "regions", Label: "Regions", Type: "enumeration", FieldType: "checkbox", Options: []hubspot.PropertyOption{{Label: "North", Value: "n"}, {Label: "South", Value: "s"}}},
+		{Name: "regions", Label: "Regions", Type: "enumeration", FieldType: "checkbox", Options: []hubspot.PropertyOption{{Label: "North", Value: "north"}, {Label: "South", Value: "south"}}},
 		{Name: "won_by", Label: "Won by", Type: "enumeration", FieldType: "select"},
 		{Name: "seats", Label: "Seats", Type: "number"},
 		{Name: "renewal", Label: "Renewal", Type: "bool"},
@@ -176,14 +176,14 @@ func TestDraftsAreCheckedAgainstTheAccount(t *testing.T) {
 		{"dealtype", "newbusiness", "newbusiness", ""},
 		{"dealtype", "NEW business", "newbusiness", ""},
 		{"dealtype", "other", "", "Deal type has no such option, so the proposed “other” was left out"},
-		{"regions", "north;South", "n;s", ""},
-		{"regions", ";n", ";n", ""},
-		{"regions", "n;x", "", "Regions has no such option, so the proposed “n;x” was left out"},
+		{"regions", "north;South", "north;south", ""},
+		{"regions", ";north", ";north", ""},
+		{"regions", "north;x", "", "Regions has no such option, so the proposed “north;x” was left out"},
 		{"won_by", "12", "12", ""}, // its options are elsewhere
 		{"seats", "200", "200", ""},
 		{"seats", "many", "", "Seats is not a number, so the proposed “many” was left out"},
 		{"renewal", "true", "true", ""},
-		{"renewal", "maybe", "", "Renewal is neither true nor false, so the proposed “maybe” was left out"},
+		{"renewal", "either", "", "Renewal is neither true nor false, so the proposed “either” was left out"},
 		{"signed_on", "2026-11-20", "2026-11-20", ""},
 		{"signed_on", "soon", "", "Signed on is not a date, so the proposed “soon” was left out"},
 		{"amount", "lots", "1000", "Amount is not a number, so the proposed “lots” was left out"}, // what it is now
@@ -241,7 +241,7 @@ func TestResolveKeepsTheDefinitionsOfWhatDraftsUse(t *testing.T) {
 	t.Parallel()
 	in, crm := reference()
 	in.Meeting.Attendees = in.Meeting.Attendees[:1]
-	in.Meeting.ProposedActions = []meeting.ProposedAction{{Tool: "deal.create", Properties: map[string]string{"dealname": "x", "ghost": "1", "amount": "1"}}}
+	propose(&in.Meeting, meeting.ProposedAction{Tool: "deal.create", Properties: map[string]string{"dealname": "x", "ghost": "1", "amount": "1"}})
 	crm.properties = map[string][]hubspot.Property{"deals": {
 		{Name: "dealname", Label: "Deal name", Type: "string"}, {Name: "amount", Label: "Amount", Type: "number"}, {Name: "unused", Label: "Unused"},
 	}}
@@ -257,7 +257,7 @@ func TestResolveKeepsTheDefinitionsOfWhatDraftsUse(t *testing.T) {
 func TestOwnersOfCandidatesAreNamed(t *testing.T) {
 	t.Parallel()
 	in, crm := ofOne()
-	in.Meeting.ProposedActions = []meeting.ProposedAction{{Tool: "deal.update", Target: meeting.RecordRef{ID: "999"}, Properties: map[string]string{"hubspot_owner_id": "90"}}}
+	propose(&in.Meeting, meeting.ProposedAction{Tool: "deal.update", Target: meeting.RecordRef{ID: "999"}, Properties: map[string]string{"hubspot_owner_id": "90"}})
 	for i := range crm.records["deals"] {
 		crm.records["deals"][i].Properties["hubspot_owner_id"] = "91"
 	}
@@ -281,14 +281,14 @@ func TestTheCurrencyIsWhatWasSaid(t *testing.T) {
 		{[]string{"EUR", "USD"}, "42.000 Euro im Jahr", "EUR", ""},
 		{[]string{"EUR", "USD"}, "$42,000 is fine", "USD", ""},
 		{[]string{"USD", "CAD"}, "$42,000 is fine", "", ""}, // whose dollars?
-		{[]string{"EUR", "USD"}, "€42,000, so about $45,000", "", ""},
+		{[]string{"EUR", "USD"}, "€42,000, so about $45,000", "EUR", "amount could be one of several that were said"},
 		{[]string{"EUR", "USD"}, "42 thousand", "", ""},
 		{[]string{"EUR"}, "we said GBP 42,000", "", "the amount was said in GBP, which the account does not have"},
-		{[]string{"EUR"}, "the Q4 42 KPI review", "", ""},
+		{[]string{"EUR"}, "the Q4 42 KPI review", "", "amount is another number than the one that was said"},
 		{nil, "€42,000", "", ""},
 	} {
 		in := input(known, pipelines, proposals(meeting.ProposedAction{
-			Tool: "deal.create", Properties: map[string]string{"dealname": "x", "amount": "42000"}, Evidence: []meeting.Evidence{{Quote: test.quote}},
+			Tool: "deal.create", Properties: map[string]string{"dealname": "x", "amount": "42000"}, Evidence: []meeting.Evidence{{Quote: "So, a new deal: " + test.quote}},
 		}))
 		in.Currencies = test.account
 		d := one(t, plan(t, in), "deal.create")

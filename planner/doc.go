@@ -12,6 +12,13 @@
 //   - Nothing is guessed. Where two records could be meant, where a record can't
 //     be found or looked up, the draft carries a Doubt, and a human is asked: with
 //     the records that could be meant, and why each could.
+//   - What is called by a name is who was there, then who and what is of their
+//     companies, then what a search finds by it: at most two searches a plan, and what
+//     only a search found is a question. The first of these that has the name decides,
+//     and where several there have it, it is a question.
+//   - A meeting is put on the deal that was named, else on those that were open then or
+//     closed shortly before, narrowed by who was there ([store.DealSettings]); where
+//     more than one is left, it is a question.
 //   - Nobody is asked for what would fail. What is proposed is checked against the
 //     account's own properties, options, pipelines and stages; a value that HubSpot
 //     would refuse is left out, and the approver finds in its place what the record
@@ -19,6 +26,10 @@
 //     conditions HubSpot tells nobody (developers.hubspot.com, "Properties", November
 //     2026): those it asks for when it refuses the write, and then the approver is
 //     asked again.
+//   - What was said is written only where it was said plainly: what is conditional, told
+//     of others, laughed at, taken back later, of another time, or does not name what it
+//     would fill, is a question, whoever proposes it. A platform is believed only where
+//     it keeps the transcript to itself.
 //   - A currency is written only where it was said with the amount.
 //   - Nothing is overwritten by a rule: what HubSpot has stands, unless a
 //     proposal says otherwise and shows the old value.

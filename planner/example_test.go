@@ -32,6 +32,7 @@ func ExamplePlan() {
 		{Person: meeting.Person{Name: "Bay, Bob", Email: "bob@northwind.example"}},
 		{Person: meeting.Person{Name: "Dana's Notetaker"}},
 	}
+	in.Meeting.Transcript.Segments = []meeting.Segment{{Speaker: "Jane Roe", StartSeconds: 300, Text: "Fine. Please send us the offer."}}
 	in.Meeting.Summary = meeting.Text{Format: "markdown", Text: "They renew, **if** the price holds."}
 	in.Meeting.ActionItems = []meeting.ActionItem{{Text: "Send the offer"}, {Text: "Get a signature", AssigneeEmail: "jane@northwind.example"}}
 	in.Meeting.ProposedActions = []meeting.ProposedAction{{
@@ -39,7 +40,7 @@ func ExamplePlan() {
 		Evidence: []meeting.Evidence{{Quote: "please send us the offer", Speaker: "Jane Roe"}},
 	}}
 
-	for _, d := range planner.Plan(in) {
+	for _, d := range planner.Plan(in).Drafts {
 		fmt.Printf("%s: %s\n", d.Tool.Title(), d.Content.Label)
 		for _, a := range d.Content.Associations {
 			if a.Key != "" {

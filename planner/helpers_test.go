@@ -103,13 +103,41 @@ func items(list ...meeting.ActionItem) func(*planner.Input) {
 	return func(in *planner.Input) { in.Meeting.ActionItems = list }
 }
 
+// proposals came with the meeting.
 func proposals(list ...meeting.ProposedAction) func(*planner.Input) {
-	return func(in *planner.Input) { in.Meeting.ProposedActions = list }
+	return func(in *planner.Input) { propose(&in.Meeting, list...) }
+}
+
+// propose adds proposals, and what they quote to what was said. One that quotes
+// nothing quotes what it proposes.
+func propose(m *meeting.Meeting, list ...meeting.ProposedAction) {
+	m.ProposedActions = slices.Clone(list)
+	for i, a := range list {
+		if len(a.Evidence) == 0 {
+			quote := "they told us"
+			switch {
+			case strings.HasPrefix(a.Tool, "ticket."):
+				quote = "they want a ticket for"
+			case a.Tool == "deal.create":
+				quote = "we open a deal"
+			}
+			for _, name := range slices.Sorted(maps.Keys(a.Properties)) {
+				if strings.Trim(name, "abcdefghijklmnopqrstuvwxyz_") == "" && !strings.HasPrefix(name, "debrief") {
+					quote += " " + strings.ReplaceAll(name, "_", " ")
+				}
+				quote += " " + strings.TrimSuffix(a.Properties[name], "T00:00:00Z")
+			}
+			m.ProposedActions[i].Evidence = []meeting.Evidence{{Quote: quote}}
+		}
+		for _, e := range m.ProposedActions[i].Evidence {
+			m.Transcript.Segments = append(m.Transcript.Segments, meeting.Segment{Speaker: e.Speaker, Text: e.Quote, StartSeconds: float64(e.OffsetSeconds)})
+		}
+	}
 }
 
 // plan plans, and checks what holds for every plan.
 func plan(t require.TestingT, in planner.Input) []store.Draft {
-	drafts := planner.Plan(in)
+	drafts := planner.Plan(in).Drafts
 	seen := map[string]bool{}
 	for key := range in.Written {
 		seen[key] = true
@@ -310,11 +338,20 @@ func (f *fakeCRM) Search(_ context.Context, objectType string, in hubspot.Search
 	}
 	var out hubspot.SearchResult
 	for _, r := range f.records[objectType] {
-		if slices.Contains(filter.Values, r.Properties[filter.PropertyName]) {
+		if slices.ContainsFunc(in.FilterGroups, func(g hubspot.FilterGroup) bool {
+			return !slices.ContainsFunc(g.Filters, func(f hubspot.Filter) bool { return !filtered(r, f) })
+		}) {
 			out.Records = append(out.Records, r)
 		}
 	}
 	return out, nil
+}
+
+func filtered(r hubspot.Record, f hubspot.Filter) bool {
+	if f.Operator == hubspot.ContainsToken {
+		return slices.Contains(strings.Fields(strings.ToLower(r.Properties[f.PropertyName])), f.Value)
+	}
+	return slices.Contains(f.Values, r.Properties[f.PropertyName])
 }
 
 func (f *fakeCRM) Owners(_ context.Context, in hubspot.OwnersQuery) (hubspot.OwnersPage, error) {

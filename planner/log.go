@@ -117,7 +117,7 @@ func (p *plan) planMeeting(refs []store.AssociationRef, doubt string) (asks stri
 		return ""
 	}
 	wanted[DealProperty] = ""
-	d.Content.Candidates, d.Content.CandidateProperty = p.candidates("deal", p.openOfPresent("deal")), DealProperty
+	d.Content.Candidates, d.Content.CandidateProperty = p.candidates("deal", p.work("deal")), DealProperty
 	return d.Key
 }
 
@@ -206,7 +206,7 @@ func (p *plan) linkToLog(object, name, recordID, label string, refs []store.Asso
 }
 
 // deals are those that the meeting is about: the ones that proposals or the
-// platform name, else the only open one of those who were there. If it could be
+// platform name, else the likeliest one of those who were there. If it could be
 // either of several, it is none, with a doubt, unless an approver named it.
 func (p *plan) deals() ([]store.AssociationRef, string) {
 	id, none := p.answered(createKey("meeting", logName), DealProperty)
@@ -219,18 +219,21 @@ func (p *plan) deals() ([]store.AssociationRef, string) {
 			meant = append(meant, store.AssociationRef{Object: "deal", RecordID: r.ID})
 		}
 	}
+	open := p.work("deal")
+	if p.dealUnclear && !none && len(open) > 1 && len(p.dealsLogged()) == 0 {
+		return nil, fmt.Sprintf("it could belong to either of %d open deals: pick one, or it is put on none of them", len(open))
+	}
 	if meant = p.uniqueRefs(meant); len(meant) > 0 {
 		return meant, ""
 	}
 	if logged := p.dealsLogged(); len(logged) > 0 {
 		return logged, ""
 	}
-	open := p.openOfPresent("deal")
-	switch len(open) {
+	switch likeliest := p.likeliest("deal", open); len(likeliest) {
 	case 0:
 		return nil, ""
 	case 1:
-		return []store.AssociationRef{{Object: "deal", RecordID: open[0].ID}}, ""
+		return []store.AssociationRef{{Object: "deal", RecordID: likeliest[0].ID}}, ""
 	}
 	if none {
 		return nil, ""

@@ -24,9 +24,9 @@ type Input struct {
 	Currencies []string
 	// Written is what earlier rounds of this meeting wrote, by draft key.
 	Written map[string]Written
-	// Allowed says whether a tool runs without asking. New records don't wait for
-	// a log whose tool does not. Nil is for every tool.
-	Allowed func(policy.Tool) bool
+	// Permission is a tool's. What is proposed for a denied one is dropped, and new
+	// records don't wait for a log that is asked about. Nil allows every tool.
+	Permission func(policy.Tool) policy.Permission
 	// Hash is a keyed hash: it makes keys of what identifies people. Its result
 	// must not hold a colon.
 	Hash func(string) string
@@ -41,35 +41,56 @@ type Written struct {
 	Edit map[string]string
 }
 
+// Planned is a plan.
+type Planned struct {
+	// Drafts in the order to read and to run them in: nothing depends on what comes
+	// after it.
+	Drafts []store.Draft
+	// Dropped are the proposals that are not in it.
+	Dropped []Dropped
+}
+
 // Plan makes a plan of a meeting. It is empty for an internal or cancelled one.
-// Of what Input.Written holds it drafts only what has changed since. The order
-// is the one to read and to run in: nothing depends on what comes after it.
-func Plan(in Input) []store.Draft {
-	p := &plan{
-		in: in, res: in.Resolution, people: Who(in.Subject), lists: readPeopleFile(peopleFile), drafts: map[string]*store.Draft{},
-		companies: map[string]store.AssociationRef{}, contacts: map[string]store.AssociationRef{}, refs: map[string]store.AssociationRef{},
+// Of what Input.Written holds it drafts only what has changed since.
+func Plan(in Input) Planned {
+	p, ok := begin(in)
+	if !ok {
+		return Planned{}
 	}
-	if in.Meeting.State == meeting.StateCanceled || p.people.Attendance() == Internal {
-		return nil
-	}
-	p.planCompanies()
-	p.planContacts()
-	p.planProposals()
 	if p.people.Attendance() == Unclear {
 		p.askWhoWasThere()
 	} else {
 		p.planLog()
 		p.planTasks()
 	}
-	return p.finish()
+	return Planned{Drafts: p.finish(), Dropped: p.dropped}
+}
+
+// begin plans who was there and what is proposed. Of an internal or cancelled meeting
+// there is nothing to plan.
+func begin(in Input) (*plan, bool) {
+	p := &plan{
+		in: in, res: in.Resolution, people: Who(in.Subject), lists: readPeopleFile(peopleFile), drafts: map[string]*store.Draft{},
+		words: WordsOf(in.Meeting.Details), companies: map[string]store.AssociationRef{}, contacts: map[string]store.AssociationRef{}, refs: map[string]store.AssociationRef{},
+	}
+	if in.Meeting.State == meeting.StateCanceled || p.people.Attendance() == Internal {
+		return nil, false
+	}
+	p.planCompanies()
+	p.planContacts()
+	p.planProposals()
+	return p, true
 }
 
 type plan struct {
-	in     Input
-	res    Resolution
-	people People
-	lists  peopleLists
-	drafts map[string]*store.Draft
+	in      Input
+	res     Resolution
+	people  People
+	lists   peopleLists
+	words   Words
+	names   map[string]bool // see isKnown
+	drafts  map[string]*store.Draft
+	dropped []Dropped
 	// companies by domain and contacts by address: where they are, or will be.
 	companies, contacts map[string]store.AssociationRef
 	// refs are the records of proposals, by the proposals' names.
@@ -78,6 +99,21 @@ type plan struct {
 	links []draftLink
 	// dealsMeant are the deals that proposals are about.
 	dealsMeant []store.AssociationRef
+	// talked and ofMany: see talk.
+	talked []string
+	ofMany bool
+	// dealUnclear: a proposal is about a deal, and nobody can tell which.
+	dealUnclear bool
+	// spoken are the transcript's segments as words: see passageOf.
+	spoken   []string
+	passages map[meeting.Evidence]passage
+	// sums and contents are those of the segments, and peopleWords are of the names of those
+	// who were there; made when they are needed first.
+	sums        [][]float64
+	contents    [][]string
+	peopleWords map[string]bool
+	// tasksProposed are drafted with the action items.
+	tasksProposed []proposal
 }
 
 type draftLink struct {
@@ -213,7 +249,7 @@ func (p *plan) update(object, name, recordID string, before map[string]string, c
 	maps.Copy(d.Content.Properties, properties)
 	maps.Copy(d.Content.Before, was)
 	d.Content.Associations = p.uniqueRefs(append(d.Content.Associations, c.Associations...))
-	d.Content.Evidence = append(d.Content.Evidence, c.Evidence...)
+	d.Content.Evidence = uniqueEvidence(append(d.Content.Evidence, c.Evidence...))
 	d.Content.Confidence = lowest(d.Content.Confidence, c.Confidence)
 	d.Content.Doubt = joinDoubts(d.Content.Doubt, c.Doubt)
 	return d
@@ -333,10 +369,17 @@ func (p *plan) goesAhead(d *store.Draft) bool {
 	default:
 		return false
 	}
-	if p.in.Allowed != nil && !p.in.Allowed(d.Tool) {
+	if p.permission(d.Tool) != policy.Allow {
 		return false // a question about it would hold up the new records
 	}
 	return slices.ContainsFunc(p.links, func(l draftLink) bool { return l.key == d.Key && l.to.RecordID != "" })
+}
+
+func (p *plan) permission(tool policy.Tool) policy.Permission {
+	if p.in.Permission == nil {
+		return policy.Allow
+	}
+	return p.in.Permission(tool)
 }
 
 // keepEdit lets what an approver wrote stand when the plan is made again to
@@ -481,6 +524,12 @@ func (p *plan) contactOf(person Person, purpose string) store.AssociationRef {
 		if p.res.denied("contact") {
 			d.Content.Doubt = mayNotRead("contacts")
 		}
+		if moodOf(person.Name).machine || len(wordsIn(person.Name)) > mostNameWords || strings.ContainsAny(person.Name, "<>{}[]=") {
+			d.Content.Doubt = joinDoubts(d.Content.Doubt, "the name does not look like a person's")
+		}
+		if slices.ContainsFunc(p.res.Contacts, func(c Record) bool { return nameOfContact(c).fits(nameWords(person.Name)) == whole }) {
+			d.Content.Doubt = joinDoubts(d.Content.Doubt, "HubSpot has a contact of this name with another address")
+		}
 		company, found := p.companyOf(person)
 		switch found {
 		case foundOne:
@@ -502,6 +551,9 @@ func (p *plan) contactOf(person Person, purpose string) store.AssociationRef {
 	}
 	return store.AssociationRef{Object: "contact", Key: key}
 }
+
+// mostNameWords is how many words a person's name has at most, with titles and the like.
+const mostNameWords = 7
 
 func (p *plan) contactProperties(person Person) map[string]string {
 	first, last := splitName(person.Name)

@@ -28,7 +28,7 @@ func TestNothingIsPlanned(t *testing.T) {
 		"with a taker": attendees(attendee("Dana", "dana@acme.example"), attendee("Sam", "sam@acme.example"), attendee("Fireflies.ai Notetaker", "")),
 		"but proposals": func(in *planner.Input) {
 			in.Meeting.Attendees = []meeting.Attendee{attendee("Sam", "sam@acme.example")}
-			in.Meeting.ProposedActions = []meeting.ProposedAction{{Tool: "deal.create", Properties: map[string]string{"dealname": "x"}}}
+			propose(&in.Meeting, meeting.ProposedAction{Tool: "deal.create", Properties: map[string]string{"dealname": "x"}})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -235,13 +235,57 @@ func TestOnBehalf(t *testing.T) {
 	}
 }
 
+// What nobody said changes nothing, whoever proposes it, and the plan says what it
+// left out, in no words of it.
+func TestProposalsNeedWhatWasSaid(t *testing.T) {
+	t.Parallel()
+	propose := func(by, tool, quote string) planner.Proposals {
+		return planner.Proposals{By: by, Actions: []meeting.ProposedAction{{
+			Tool: tool, Properties: map[string]string{"dealname": "Zebra", "amount": "5000"}, Evidence: []meeting.Evidence{{Quote: quote, Speaker: "The Pope"}},
+		}}}
+	}
+	in := input(known, pipelines, func(in *planner.Input) {
+		in.Meeting.Transcript.Segments = []meeting.Segment{{Speaker: "Jane Roe", StartSeconds: 61, Text: "We'd take the Zebra for five thousand."}}
+	})
+	in.Proposed = []planner.Proposals{
+		propose("model", "deal.create", "We'd take the Zebra for five thousand"),
+		propose("model", "deal.create", "we take the zebra for nine thousand"),
+		propose("model", "line_item.create", "We'd take the Zebra for five thousand"),
+		{By: "phrases", Actions: []meeting.ProposedAction{{Tool: "ticket.create", Properties: map[string]string{"subject": "Zebra"}}}},
+	}
+	planned := planner.Plan(in)
+	deal := one(t, planned.Drafts, "deal.create")
+	require.Equal(t, "nobody spoke of opening a deal", deal.Content.Doubt)
+	require.Equal(t, []meeting.Evidence{{Quote: "We'd take the Zebra for five thousand", Speaker: "Jane Roe", OffsetSeconds: 61, Source: "transcript"}}, deal.Content.Evidence,
+		"who said it is not for the planner to say")
+	require.Empty(t, find(planned.Drafts, "ticket.create"))
+	require.Equal(t, []planner.Dropped{
+		{By: "model", Tool: "deal.create", Why: planner.DroppedWrongQuote},
+		{By: "model", Tool: "line_item.create", Why: planner.DroppedNoTool},
+		{By: "phrases", Tool: "ticket.create", Why: planner.DroppedNoQuote},
+	}, planned.Dropped)
+
+	// A value that does not follow is a question.
+	in.Proposed[0].Actions[0].Properties["amount"] = "50000"
+	require.Equal(t, "nobody spoke of opening a deal; amount is another number than the one that was said", one(t, planner.Plan(in).Drafts, "deal.create").Content.Doubt)
+
+	// Where the platform kept the transcript to itself, its own quotations can't be
+	// looked up. A planner that was given the words quotes them.
+	in.Meeting.Transcript.Segments = nil
+	require.Empty(t, find(planner.Plan(in).Drafts, "deal.create"))
+	in.Meeting.ProposedActions, in.Proposed = in.Proposed[0].Actions, nil
+	require.Equal(t, "the words that it quotes can't be looked up, since the transcript is not here", one(t, planner.Plan(in).Drafts, "deal.create").Content.Doubt)
+}
+
 func TestTranscriptStaysOut(t *testing.T) {
 	t.Parallel()
 	in := input(known, notes("Good.", ""), items(meeting.ActionItem{Text: "call"}))
-	in.Meeting.Transcript = meeting.Transcript{Segments: []meeting.Segment{{Text: "zebra"}}, Ref: "zebra"}
+	in.Meeting.Transcript = meeting.Transcript{Segments: []meeting.Segment{{Text: "a zebra costs nothing"}}, Ref: "zebra"}
 	in.Meeting.RecordingURL, in.Meeting.Keys.JoinURL = "https://zebra.example", "https://zebra.example"
-	in.Meeting.ProposedActions = []meeting.ProposedAction{{Tool: "deal.create", Properties: map[string]string{"dealname": "d"}, Evidence: []meeting.Evidence{{Quote: "zebra"}}}}
-	for _, d := range plan(t, in) {
+	in.Meeting.ProposedActions = []meeting.ProposedAction{{Tool: "deal.create", Properties: map[string]string{"dealname": "d"}, Evidence: []meeting.Evidence{{Quote: "a zebra costs nothing"}}}}
+	drafts := plan(t, in)
+	require.Contains(t, tools(drafts), "deal.create")
+	for _, d := range drafts {
 		d.Content.Evidence = nil // for the approver, and not written
 		raw, err := json.Marshal(d)
 		require.NoError(t, err)
@@ -268,7 +312,7 @@ func TestDeals(t *testing.T) {
 		require.Equal(t, []string{"deal 301"}, on(drafts, tool), tool)
 	}
 
-	in := with(deal("301", "Renewal", "new"), deal("302", "Expansion", "offer"))
+	in := with(deal("301", "Renewal", "new"), deal("302", "Expansion", "offer"), titled("Catch-up"))
 	drafts = plan(t, in)
 	log := one(t, drafts, "meeting.create")
 	require.Empty(t, on(drafts, "meeting.create"))
@@ -460,7 +504,7 @@ func TestProposedPeopleMerge(t *testing.T) {
 	contact := one(t, merged, "contact.create")
 	require.Equal(t, "contact.create:"+hash("email:jane@northwind.example"), contact.Key)
 	require.Equal(t, map[string]string{"email": "jane@northwind.example", "firstname": "Jane", "lastname": "Roe", "jobtitle": "COO", "hubspot_owner_id": "77"}, contact.Content.Properties)
-	require.Equal(t, quote, contact.Content.Evidence)
+	require.Equal(t, []meeting.Evidence{{Quote: "I run operations", Source: "transcript"}}, contact.Content.Evidence)
 	require.Empty(t, contact.Content.Doubt)
 	company := merged[0]
 	require.Equal(t, "Northwind Trading (northwind.example)", company.Content.Label)
@@ -708,7 +752,14 @@ func TestALogWaits(t *testing.T) {
 	require.Equal(t, drafts[1:], plan(t, in), "found by now")
 
 	// Its own tool asks: that must not hold up the contact.
-	in = with(known, func(in *planner.Input) { in.Allowed = func(tool policy.Tool) bool { return tool.Object != "task" } })
+	in = with(known, func(in *planner.Input) {
+		in.Permission = func(tool policy.Tool) policy.Permission {
+			if tool.Object == "task" {
+				return policy.Ask
+			}
+			return policy.Allow
+		}
+	})
 	drafts = plan(t, in)
 	require.Equal(t, []string{"meeting.create", "note.create", "contact.create", "task.create"}, tools(drafts))
 	require.Equal(t, []string{"company 201", "meeting meeting.create", "note note.create"}, ids(drafts[2].Content.Associations))
@@ -716,7 +767,7 @@ func TestALogWaits(t *testing.T) {
 
 	// It asks about its deal: it waits then, and when it is answered. The task
 	// does not ask.
-	in = with(known, pipelines, deal("301", "Renewal", "new"), deal("302", "Expansion", "offer"))
+	in = with(known, pipelines, deal("301", "Renewal", "new"), deal("302", "Expansion", "offer"), titled("Catch-up"))
 	drafts = plan(t, in)
 	require.Equal(t, []string{"task.create", "contact.create", "meeting.create", "note.create"}, tools(drafts))
 	require.Equal(t, []string{"company 201", "task task.create"}, ids(contact(drafts).Content.Associations))
@@ -833,7 +884,7 @@ func TestAContactThatWasAddedWithoutANameGetsIt(t *testing.T) {
 	in := rich()
 	in.Written = map[string]planner.Written{}
 	var key string
-	for _, d := range planner.Plan(in) {
+	for _, d := range planner.Plan(in).Drafts {
 		if d.Tool.String() != "contact.create" {
 			continue
 		}
@@ -845,7 +896,7 @@ func TestAContactThatWasAddedWithoutANameGetsIt(t *testing.T) {
 	}
 	require.NotEmpty(t, key)
 	var updated store.Draft
-	for _, d := range planner.Plan(in) {
+	for _, d := range planner.Plan(in).Drafts {
 		require.NotEqual(t, key, d.Key)
 		if d.Tool.String() == "contact.update" && d.TargetID == "900" {
 			updated = d
@@ -861,12 +912,12 @@ func TestAContactThatWasAddedWithoutANameGetsIt(t *testing.T) {
 func TestAMeetingStaysOnItsDeal(t *testing.T) {
 	t.Parallel()
 	first := planner.Plan(input(known, pipelines, deal("301", "Renewal", "offer"), notes("We agreed.", "")))
-	later := written(input(known, pipelines, deal("301", "Renewal", "won"), deal("302", "Expansion", "new"), notes("We agreed.", "")), first)
-	require.Empty(t, planner.Plan(later))
+	later := written(input(known, pipelines, deal("301", "Renewal", "won"), deal("302", "Expansion", "new"), notes("We agreed.", "")), first.Drafts)
+	require.Empty(t, planner.Plan(later).Drafts)
 
 	// One that was logged on none joins the only open one, as before.
 	none := planner.Plan(input(known, pipelines, notes("We agreed.", "")))
-	joined := planner.Plan(written(input(known, pipelines, deal("302", "Expansion", "new"), notes("We agreed.", "")), none))
+	joined := planner.Plan(written(input(known, pipelines, deal("302", "Expansion", "new"), notes("We agreed.", "")), none.Drafts)).Drafts
 	require.NotEmpty(t, joined)
 	for _, d := range joined {
 		require.Equal(t, []string{"deal 302"}, ids(d.Content.Associations))

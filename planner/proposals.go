@@ -13,37 +13,396 @@ import (
 	"github.com/debriefhq/debrief/store"
 )
 
+// Proposals are what one planner would change in the CRM.
+type Proposals struct {
+	// By is who proposes: [ByPlatform] or another planner's name.
+	By      string                   `json:"by"`
+	Actions []meeting.ProposedAction `json:"actions"`
+	// Doubts say why a human is asked about an action, by its place among them; where
+	// there is none, nothing speaks against it.
+	Doubts map[int]string `json:"doubts,omitempty"`
+}
+
+// add adds an action, and why a human is asked about it, if that is to be.
+func (p *Proposals) add(a meeting.ProposedAction, doubt string) {
+	if doubt != "" {
+		if p.Doubts == nil {
+			p.Doubts = map[int]string{}
+		}
+		p.Doubts[len(p.Actions)] = doubt
+	}
+	p.Actions = append(p.Actions, a)
+}
+
+// ByPlatform is who proposes what came with the meeting's events.
+const ByPlatform = "platform"
+
+// Dropped is a proposal that was left out of a plan, and why. It holds nothing of
+// its words.
+type Dropped struct {
+	By   string `json:"by"`
+	Tool string `json:"tool"`
+	Why  string `json:"why"`
+}
+
+// Why a proposal is left out.
+const (
+	DroppedNoTool     = "it is for no tool that Debrief plans with"
+	DroppedDenied     = "its tool is denied"
+	DroppedNoQuote    = "it quotes nothing"
+	DroppedWrongQuote = "what it quotes was not said in the meeting"
+
+	DroppedOtherSpeaker = "what it quotes was said by somebody else"
+	DroppedNotAsked     = "nobody asked for a ticket"
+	DroppedNoRecord     = "its record is none that belongs to the meeting"
+	DroppedBetter       = "another proposal of the same is better supported"
+	DroppedTakenBack    = "it was corrected right after"
+	DroppedRepeats      = "it repeats another"
+	DroppedOpenTask     = "HubSpot has an open task for it"
+	DroppedNobody       = "it is for a room, a notetaker or the like"
+	DroppedNothingLeft  = "nothing that could be written is left of it"
+)
+
 // proposal is a proposed action with its tool understood.
 type proposal struct {
 	meeting.ProposedAction
+	by   string
 	tool policy.Tool
 	// name is the proposal's in keys: its ref, or else what it is about.
 	name string
+	// unsupported says which of its values do not follow from what was said, and why.
+	unsupported map[string]string
+	// doubts are about all of it.
+	doubts []string
+	// unheard: what it quotes can't be looked up.
+	unheard bool
+	// said is the last segment of the transcript that it quotes; -1 is none.
+	said int
+	// gone: nothing is left of it.
+	gone bool
+	// at is what it is about, for telling which proposals are about the same.
+	at string
+	// untold says why it can't be told which record is meant, and several are those that
+	// could be.
+	untold  string
+	several []Record
 }
 
-// proposals are those that Debrief plans, creates first. A tool that is none, or
-// not for contacts, companies, deals and tickets, is nobody's business here.
+// sure says that nothing speaks against a value.
+func (a proposal) sure(property string) bool {
+	return len(a.doubts) == 0 && a.unsupported[property] == "" && (property != "amount" || a.unsupported["deal_currency_code"] == "")
+}
+
+// wrong are all doubts about a proposal.
+func (a proposal) wrong() []string {
+	wrong := slices.Clone(a.doubts)
+	for _, name := range sortedKeys(a.unsupported) {
+		wrong = append(wrong, a.unsupported[name])
+	}
+	return wrong
+}
+
+// proposals are those that Debrief plans, creates first. One that is for another
+// tool, or for which nobody said anything, is dropped.
 func (p *plan) proposals() []proposal {
 	var all []proposal
-	for _, a := range p.in.Meeting.ProposedActions {
-		tool, err := policy.ParseTool(a.Tool)
-		if err != nil || !slices.Contains([]string{"contact", "company", "deal", "ticket"}, tool.Object) ||
-			(tool.Operation != policy.Create && tool.Operation != policy.Update) {
-			continue
+	for _, list := range p.in.Subject.proposals() {
+		for i, a := range list.Actions {
+			tool, err := policy.ParseTool(a.Tool)
+			if err != nil || !plans(tool) {
+				p.drop(list.By, a.Tool, DroppedNoTool)
+				continue
+			}
+			if p.permission(tool) == policy.Deny {
+				p.drop(list.By, a.Tool, DroppedDenied)
+				continue
+			}
+			a.Target.Object = tool.Object
+			a.Properties = maps.Clone(a.Properties)
+			proposed := proposal{ProposedAction: a, by: list.By, tool: tool, said: -1}
+			if doubt := list.Doubts[i]; doubt != "" {
+				proposed.doubts = []string{doubt}
+			}
+			if p.supported(&proposed) && p.told(&proposed) && p.bounded(&proposed) {
+				all = append(all, proposed)
+			}
 		}
-		a.Target.Object = tool.Object
-		all = append(all, proposal{ProposedAction: a, tool: tool, name: p.proposalName(a, tool)})
 	}
-	slices.SortFunc(all, func(a, b proposal) int {
+	order := func(a, b proposal) int {
 		x, _ := json.Marshal(a.ProposedAction)
 		y, _ := json.Marshal(b.ProposedAction)
 		return cmp.Or(cmp.Compare(rank(a.tool), rank(b.tool)), cmp.Compare(a.name, b.name), slices.Compare(x, y))
+	}
+	slices.SortFunc(all, order)
+	all = slices.CompactFunc(all, func(a, b proposal) bool { return order(a, b) == 0 })
+	all = p.reconciled(all)
+	for i, a := range all {
+		all[i].name = p.proposalName(a.ProposedAction, a.tool)
+	}
+	slices.SortFunc(all, order)
+	return all
+}
+
+// plans says whether a tool is one for proposals.
+func plans(t policy.Tool) bool {
+	switch t.Object {
+	case "contact", "company", "deal", "ticket":
+		return t.Operation == policy.Create || t.Operation == policy.Update
+	case "task":
+		return t.Operation == policy.Create
+	default:
+		return false
+	}
+}
+
+// bounded keeps what was made of words inside what the meeting has: another planner
+// than the platform's own agent can mean no record that was not resolved, and what
+// HubSpot would refuse is no question worth asking.
+func (p *plan) bounded(a *proposal) bool {
+	nobody := a.tool.Object == "contact" && p.lists.kindOf(person(strings.TrimSpace(a.Properties["firstname"]+" "+a.Properties["lastname"]), a.Properties["email"], ""), p.in.Ignored) != kindPerson
+	if nobody {
+		p.drop(a.by, a.Tool, DroppedNobody)
+	}
+	if nobody || a.by == ByPlatform {
+		return !nobody
+	}
+	if a.tool.Operation == policy.Update && a.Target.Ref == "" && (a.Target.ID != "" || a.Target.Email != "" || a.Target.Domain != "") {
+		if ref, _, _ := p.find(a.Target); ref == (store.AssociationRef{}) {
+			p.drop(a.by, a.Tool, DroppedNoRecord)
+			return false
+		}
+	}
+	a.AssociateWith = slices.DeleteFunc(slices.Clone(a.AssociateWith), func(r meeting.RecordRef) bool {
+		ref, _, _ := p.find(r)
+		return r.Ref == "" && ref == (store.AssociationRef{})
 	})
-	return slices.CompactFunc(all, func(a, b proposal) bool {
-		x, _ := json.Marshal(a.ProposedAction)
-		y, _ := json.Marshal(b.ProposedAction)
-		return slices.Equal(x, y)
+	if a.tool.Object == "task" {
+		return strings.TrimSpace(a.Properties["hs_task_subject"]) != ""
+	}
+	_, record, _ := p.find(a.Target)
+	some := len(a.Properties) == 0
+	tidied, _ := tidy(a.tool.Object, a.Properties, record, p.res)
+	for _, name := range sortedKeys(a.Properties) {
+		if value, ok := tidied[name]; !ok || value == toFill || value == "" {
+			delete(a.Properties, name)
+			delete(a.unsupported, name)
+			continue
+		}
+		some = true
+	}
+	if !some && len(a.AssociateWith) == 0 {
+		p.drop(a.by, a.Tool, DroppedNothingLeft)
+		return false
+	}
+	return true
+}
+
+// about names what a proposal is about: the record, or what it would make.
+func (p *plan) about(a proposal) string {
+	if a.Ref != "" {
+		return a.tool.Object + " ref " + a.Ref
+	}
+	if a.tool.Operation == policy.Create {
+		return a.tool.String() + " " + strings.ToLower(firstOf(a.Properties["dealname"], a.Properties["email"], a.Properties["domain"], a.Properties["subject"], a.Properties["name"]))
+	}
+	if ref, _, _ := p.find(a.Target); ref.RecordID != "" || ref.Key != "" {
+		return ref.Object + " " + ref.RecordID + ref.Key
+	}
+	return fmt.Sprint(a.tool.Object, " ", a.Target)
+}
+
+// reconciled settles what several proposals say of one property: the same is said
+// once, what is not supported yields to what is, what was corrected to what it was
+// corrected to, and of several that stand, the one that was said last is drafted, as a
+// question.
+func (p *plan) reconciled(all []proposal) []proposal {
+	byPlace, creates, stages := map[string][]int{}, map[string]bool{}, map[string]int{}
+	for i := range all {
+		if all[i].tool.Object == "task" {
+			continue
+		}
+		all[i].at = p.about(all[i])
+		if all[i].tool.Operation == policy.Create && len(all[i].wrong()) == 0 {
+			creates[all[i].at] = true
+		}
+		if all[i].Properties["dealstage"] != "" && len(all[i].wrong()) == 0 {
+			stages[all[i].at] = i
+		}
+	}
+	p.oncePerPromise(all)
+	for i := range all {
+		a := &all[i]
+		if a.tool.Object == "task" || a.gone {
+			continue
+		}
+		if a.tool.Operation == policy.Create && creates[a.at] && len(a.wrong()) > 0 {
+			p.drop(a.by, a.Tool, DroppedBetter)
+			a.gone = true
+			continue
+		}
+		// Why a deal was lost goes with that it was.
+		for _, reason := range []string{"closed_lost_reason", "closed_won_reason"} {
+			if at, ok := stages[a.at]; ok && at != i && a.Properties[reason] != "" && len(a.wrong()) == 0 && all[at].Properties[reason] == "" {
+				all[at].Properties[reason] = a.Properties[reason]
+				all[at].Evidence = uniqueEvidence(append(all[at].Evidence, a.Evidence...))
+				a.without(reason)
+			} else if a.Properties[reason] != "" && a.Properties["dealstage"] == "" && a.by != ByPlatform && !a.gone {
+				a.unsupported[reason] = p.res.label("deal", reason) + " goes with a stage that nobody proposed"
+			}
+		}
+		for name := range a.Properties {
+			byPlace[a.at+"\x00"+name] = append(byPlace[a.at+"\x00"+name], i)
+		}
+	}
+	for _, place := range sortedKeys(byPlace) {
+		_, name, _ := strings.Cut(place, "\x00")
+		if rivals := byPlace[place]; len(rivals) > 1 && name != "deal_currency_code" && name != titleOf(all[rivals[0]].tool.Object) && name != "email" && name != "domain" {
+			p.settle(all, rivals, name)
+		}
+	}
+	return slices.DeleteFunc(all, func(a proposal) bool { return a.gone })
+}
+
+// oncePerPromise keeps one of several tickets or deals that are proposed of one thing
+// under different names.
+func (p *plan) oncePerPromise(all []proposal) {
+	better := func(a, b proposal) bool {
+		if x, y := len(a.wrong()), len(b.wrong()); x != y {
+			return x < y
+		}
+		if a.by != b.by && (a.by == ByPhrases || b.by == ByPhrases) {
+			return b.by == ByPhrases // whose titles are cut out of a sentence
+		}
+		return a.said <= b.said
+	}
+	for i := range all {
+		for j := range all {
+			a, b := &all[i], &all[j]
+			if i == j || a.gone || b.gone || a.tool != b.tool || a.at == b.at || a.tool.Operation != policy.Create || titleOf(a.tool.Object) == "" ||
+				a.tool.Object != "ticket" && a.tool.Object != "deal" || a.Ref != "" || b.Ref != "" || a.unheard || b.unheard || !better(*a, *b) {
+				continue
+			}
+			title := titleOf(a.tool.Object)
+			n, of := shared(a.Properties[title], b.Properties[title])
+			near := a.said >= 0 && b.said >= 0 && abs(a.said-b.said) <= leadIn
+			if near && n > 0 || a.said >= 0 && a.said == b.said || n >= 2 && n == of {
+				a.Evidence = uniqueEvidence(append(a.Evidence, b.Evidence...))
+				p.drop(b.by, b.Tool, DroppedRepeats)
+				b.gone = true
+			}
+		}
+	}
+}
+
+// without takes a property out of a proposal.
+func (a *proposal) without(name string) {
+	delete(a.Properties, name)
+	delete(a.unsupported, name)
+	if name == "amount" {
+		delete(a.Properties, "deal_currency_code")
+		delete(a.unsupported, "deal_currency_code")
+	}
+	a.gone = a.gone || len(a.Properties) == 0 && len(a.AssociateWith) == 0
+}
+
+// weight says how well a value is supported: 0 is best.
+func (p *plan) weight(a proposal, name string) int {
+	if !a.sure(name) {
+		return 3
+	}
+	sentence := p.passageOf(a.Evidence[0]).sentence
+	switch {
+	case name == "closedate" && !hasAny(" "+strings.Join(wordsIn(sentence), " ")+" ", closingWords):
+		return 1
+	case name == stageOf(a.tool.Object) || slices.Contains(chosenProperties, name):
+		switch n, of := shared(sentence, p.valueLabel(a.tool.Object, name, a.Properties[name])); {
+		case n == 0:
+			return 2
+		case n < of:
+			return 1
+		}
+	case name == "hubspot_owner_id":
+		owner, _ := p.res.ownerByID(a.Properties[name])
+		if !slices.ContainsFunc(wordsIn(owner.Name), func(w string) bool { return slices.Contains(wordsIn(sentence), w) }) {
+			return 2
+		}
+	}
+	return 0
+}
+
+// valueLabel is what the account calls a value.
+func (p *plan) valueLabel(object, name, value string) string {
+	for _, pipeline := range p.res.pipelines(object) {
+		for _, s := range pipeline.Stages {
+			if name == stageOf(object) && s.ID == value {
+				return s.Label
+			}
+		}
+	}
+	d, _ := p.res.definition(object, name)
+	for _, o := range d.Options {
+		if o.Value == value {
+			return o.Label
+		}
+	}
+	return value
+}
+
+// settle lets one of several proposals have a property.
+func (p *plan) settle(all []proposal, rivals []int, name string) {
+	rivals = slices.DeleteFunc(rivals, func(i int) bool { return all[i].gone || all[i].Properties[name] == "" })
+	if len(rivals) < 2 {
+		return
+	}
+	slices.SortStableFunc(rivals, func(i, j int) int {
+		a, b := all[i], all[j]
+		return cmp.Or(cmp.Compare(p.weight(a, name), p.weight(b, name)), cmp.Compare(b.said, a.said), cmp.Compare(len(b.Properties), len(a.Properties)))
 	})
+	winner := &all[rivals[0]]
+	value, weight := winner.Properties[name], p.weight(*winner, name)
+	for _, i := range rivals[1:] {
+		loser := &all[i]
+		other := loser.Properties[name]
+		switch {
+		case same(name, value, other) || strings.EqualFold(value, other):
+			if p.weight(*loser, name) <= weight {
+				winner.Evidence = uniqueEvidence(append(winner.Evidence, loser.Evidence...))
+				winner.Confidence = lowest(winner.Confidence, loser.Confidence)
+			}
+		case weight < p.weight(*loser, name):
+			p.drop(loser.by, loser.Tool, DroppedBetter)
+		case p.takenBack(*loser, *winner):
+			p.drop(loser.by, loser.Tool, DroppedTakenBack)
+		default:
+			winner.Evidence = uniqueEvidence(append(winner.Evidence, loser.Evidence...))
+			winner.doubts = append(winner.doubts, fmt.Sprintf("two proposals disagree about %s: “%s” or “%s”", p.res.label(winner.tool.Object, name), clip(value, 80), clip(other, 80)))
+		}
+		loser.without(name)
+	}
+}
+
+// takenBack says that what was said for one proposal was corrected, soon after, to
+// what was said for another.
+func (p *plan) takenBack(first, second proposal) bool {
+	if first.said < 0 || second.said <= first.said || second.said > first.said+leadIn {
+		return false
+	}
+	for i := first.said + 1; i <= second.said; i++ {
+		if slices.ContainsFunc(strings.Fields(p.spoken[i]), func(w string) bool { return slices.Contains(corrections, w) }) {
+			return true
+		}
+	}
+	return false
+}
+
+func uniqueEvidence(list []meeting.Evidence) []meeting.Evidence {
+	var out []meeting.Evidence
+	for _, e := range list {
+		if !slices.Contains(out, e) {
+			out = append(out, e)
+		}
+	}
+	return out
 }
 
 func (p *plan) proposalName(a meeting.ProposedAction, tool policy.Tool) string {
@@ -53,7 +412,7 @@ func (p *plan) proposalName(a meeting.ProposedAction, tool policy.Tool) string {
 	about := firstOf(a.Properties["dealname"], a.Properties["subject"], a.Properties["email"], a.Properties["domain"], a.Properties["name"])
 	if tool.Operation == policy.Update {
 		t := a.Target
-		about = strings.Join(append([]string{t.ID, t.Email, t.Domain, t.Ref}, sortedKeys(a.Properties)...), "\x00")
+		about = strings.Join(append([]string{t.ID, t.Email, t.Domain, t.Ref + t.Name}, sortedKeys(a.Properties)...), "\x00")
 	}
 	return p.in.Hash(string(tool.Operation) + " about:" + strings.ToLower(about))
 }
@@ -62,6 +421,10 @@ func (p *plan) planProposals() {
 	proposals := p.proposals()
 	made := map[int]string{} // the draft of each create
 	for i, a := range proposals {
+		if a.tool.Object == "task" {
+			p.tasksProposed = append(p.tasksProposed, a)
+			continue
+		}
 		if a.tool.Operation != policy.Create {
 			continue
 		}
@@ -223,7 +586,7 @@ func (p *plan) merge(key string, a proposal, wanted map[string]string, wrong []s
 		}
 		d.Content.Properties[property] = wanted[property]
 	}
-	d.Content.Evidence = append(d.Content.Evidence, a.Evidence...)
+	d.Content.Evidence = uniqueEvidence(append(d.Content.Evidence, a.Evidence...))
 	d.Content.Confidence = lowest(d.Content.Confidence, a.Confidence)
 	if label := labelOf(a.tool.Object, d.Content.Properties); label != "" {
 		d.Content.Label = label
@@ -290,6 +653,12 @@ func (p *plan) proposeNew(a proposal) store.AssociationRef {
 	}
 	if len(same) > 0 {
 		wrong = append(wrong, fmt.Sprintf("HubSpot has an open %s with this name already", object))
+	}
+	for _, r := range p.openOfPresent(object) {
+		if n, _ := shared(p.withoutPeople(r.Properties[titleOf(object)]), p.withoutPeople(wanted[titleOf(object)])); n > 0 && !none && len(same) == 0 {
+			same = append(same, r)
+			wrong = append(wrong, fmt.Sprintf("HubSpot has an open %s that may be the same", object))
+		}
 	}
 	d := p.merge(key, a, wanted, wrong)
 	p.askWhetherNew(d, same, ReasonName)
@@ -422,8 +791,13 @@ func (p *plan) proposeUpdate(a proposal) {
 		return
 	case answer != "":
 		ref, record, doubt = p.find(meeting.RecordRef{Object: object, ID: answer})
+	case a.untold != "":
+		doubt = a.untold
 	case a.Target == (meeting.RecordRef{Object: object}):
 		ref, record, doubt = p.onlyOpen(object)
+		if a.by != ByPlatform && ref.RecordID != "" {
+			doubt = "" // it is of what was said, where "the deal" is that one
+		}
 	default:
 		ref, record, doubt = p.find(a.Target)
 	}
@@ -441,6 +815,7 @@ func (p *plan) proposeUpdate(a proposal) {
 // tidy brings a proposal's properties to HubSpot's form: see the function.
 func (p *plan) tidy(a proposal, record Record) (map[string]string, []string) {
 	wanted, wrong := tidy(a.tool.Object, a.Properties, record, p.res)
+	wrong = append(wrong, a.wrong()...)
 	if doubt := p.inCurrency(a, wanted); doubt != "" {
 		wrong = append(wrong, doubt)
 	}
@@ -492,7 +867,8 @@ func (p *plan) draftUpdate(a proposal, ref store.AssociationRef, record Record, 
 	}
 	if doubt != "" {
 		c.Properties[store.TargetProperty] = p.recordID(ref)
-		c.Candidates, c.MayCreate = p.candidates(object, p.couldBeMeant(object, a.Target)), p.mayCreate(a)
+		c.Candidates, c.MayCreate = p.candidates(object, p.couldBe(a)), p.mayCreate(a)
+		p.dealUnclear = p.dealUnclear || object == "deal" && len(a.several) > 1
 		if len(c.Candidates) > 0 {
 			c.CandidateProperty = store.TargetProperty
 		}

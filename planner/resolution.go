@@ -21,7 +21,9 @@ type Resolution struct {
 	Tickets []Record `json:"tickets,omitempty"`
 	// Meetings are those that HubSpot has of the contacts near the same time.
 	Meetings []Record `json:"meetings,omitempty"`
-	Owners   []Owner  `json:"owners,omitempty"`
+	// Tasks are those of the contacts, where a task is to be made that may repeat one.
+	Tasks  []Record `json:"tasks,omitempty"`
+	Owners []Owner  `json:"owners,omitempty"`
 	// OwnersRead: whoever is not among Owners is none, of those who were looked
 	// for.
 	OwnersRead bool `json:"owners_read,omitempty"`

@@ -56,8 +56,9 @@ var types = map[string]string{
 var read = map[string][]string{
 	"contact": {"email", "hs_additional_emails", "firstname", "lastname", "jobtitle", "hubspot_owner_id", "notes_last_updated"},
 	"company": {"name", "domain", "hubspot_owner_id", "notes_last_updated"},
-	"deal":    {"dealname", "pipeline", "dealstage", "amount", "deal_currency_code", "closedate", "hubspot_owner_id", "notes_last_updated"},
+	"deal":    {"dealname", "pipeline", "dealstage", "amount", "deal_currency_code", "closedate", "createdate", "hubspot_owner_id", "notes_last_updated"},
 	"ticket":  {"subject", "hs_pipeline", "hs_pipeline_stage", "hubspot_owner_id", "hs_lastactivitydate"},
+	"task":    {"hs_task_subject", "hs_task_status", "hs_timestamp", "hubspot_owner_id"},
 	"meeting": {"hs_meeting_title", "hs_meeting_body", "hs_meeting_start_time", "hs_meeting_end_time", "hs_meeting_outcome", "hs_timestamp", "hubspot_owner_id"},
 }
 
@@ -72,7 +73,7 @@ func Resolve(ctx context.Context, crm CRM, in Subject) (Resolution, error) {
 	}
 	for _, step := range []func(context.Context) error{
 		r.contacts, r.namedDeals, r.linksOfContacts, r.companies, r.linksOfCompanies,
-		r.dealsAndTickets, r.meetings, r.owners, r.pipelines, r.definitions,
+		r.dealsAndTickets, r.names, r.openTasks, r.meetings, r.owners, r.pipelines, r.definitions,
 	} {
 		if err := step(ctx); err != nil {
 			return Resolution{}, err
@@ -122,6 +123,9 @@ func wantedBy(in Subject) wanted {
 	lists := readPeopleFile(peopleFile)
 	w := wanted{ids: map[string][]string{}, properties: map[string][]string{}, objects: map[string]bool{}, among: map[string]bool{}}
 	name := func(ref meeting.RecordRef) {
+		if ref.Name != "" {
+			w.among[ref.Object] = true
+		}
 		if ref.ID != "" {
 			w.ids[ref.Object] = append(w.ids[ref.Object], ref.ID)
 		}
@@ -132,40 +136,14 @@ func wantedBy(in Subject) wanted {
 			w.domains = append(w.domains, d, lists.companyDomain("@"+d))
 		}
 	}
-	for _, p := range in.Meeting.ProposedActions {
-		tool, err := policy.ParseTool(p.Tool)
-		if err != nil {
-			continue
-		}
-		target := p.Target
-		target.Object = tool.Object
-		name(target)
-		for _, ref := range p.AssociateWith {
-			name(ref)
-		}
-		w.objects[tool.Object] = true
-		if tool.Operation != policy.Update || target.ID == "" || len(p.AssociateWith) > 0 {
-			w.among[tool.Object] = true
-		} else if tool.Object == "deal" {
-			w.deals = append(w.deals, target.ID)
-		}
-		for property, value := range p.Properties {
-			if strings.HasPrefix(property, store.QuestionPrefix) {
-				continue
+	for _, list := range in.proposals() {
+		for _, p := range list.Actions {
+			if list.By != ByPlatform {
+				// It is of what the transcript says, and may not choose records to read:
+				// those that it may mean are read already.
+				p.Target.ID, p.AssociateWith = "", withoutIDs(p.AssociateWith)
 			}
-			w.properties[tool.Object] = append(w.properties[tool.Object], property)
-			if email := address(value); property == "hubspot_owner_id" && email != "" {
-				w.owners = append(w.owners, email)
-			}
-		}
-		switch tool.Object {
-		case "contact":
-			name(meeting.RecordRef{Email: p.Properties["email"]})
-			if email := address(p.Properties["email"]); tool.Operation == policy.Create && email != "" {
-				w.newcomers = append(w.newcomers, email)
-			}
-		case "company":
-			name(meeting.RecordRef{Domain: p.Properties["domain"]})
+			w.proposed(p, name)
 		}
 	}
 	for _, edit := range in.Answers {
@@ -191,6 +169,48 @@ func wantedBy(in Subject) wanted {
 		}
 	}
 	return w
+}
+
+// proposed wants what a proposal needs.
+func (w *wanted) proposed(p meeting.ProposedAction, name func(meeting.RecordRef)) {
+	tool, err := policy.ParseTool(p.Tool)
+	if err != nil {
+		return
+	}
+	target := p.Target
+	target.Object = tool.Object
+	name(target)
+	for _, ref := range p.AssociateWith {
+		name(ref)
+	}
+	w.objects[tool.Object] = true
+	if tool.Operation != policy.Update || target.ID == "" || len(p.AssociateWith) > 0 {
+		w.among[tool.Object] = true
+	} else if tool.Object == "deal" {
+		w.deals = append(w.deals, target.ID)
+	}
+	for property, value := range p.Properties {
+		if strings.HasPrefix(property, store.QuestionPrefix) {
+			continue
+		}
+		w.properties[tool.Object] = append(w.properties[tool.Object], property)
+		if email := address(value); property == "hubspot_owner_id" && email != "" {
+			w.owners = append(w.owners, email)
+		}
+	}
+	switch tool.Object {
+	case "contact":
+		name(meeting.RecordRef{Email: p.Properties["email"]})
+		if email := address(p.Properties["email"]); tool.Operation == policy.Create && email != "" {
+			w.newcomers = append(w.newcomers, email)
+		}
+	case "company":
+		name(meeting.RecordRef{Domain: p.Properties["domain"]})
+	}
+}
+
+func withoutIDs(refs []meeting.RecordRef) []meeting.RecordRef {
+	return slices.DeleteFunc(slices.Clone(refs), func(r meeting.RecordRef) bool { return r.ID != "" })
 }
 
 type resolver struct {
@@ -232,6 +252,8 @@ func (r *resolver) list(object string) *[]Record {
 		return &r.out.Deals
 	case "ticket":
 		return &r.out.Tickets
+	case "task":
+		return &r.out.Tasks
 	default:
 		return &r.out.Meetings
 	}
@@ -608,9 +630,10 @@ func (r *resolver) owners(ctx context.Context) error {
 	if r.people.Host.OwnerID == "" {
 		missing = append(missing, r.people.Host.Email)
 	}
+	own := ownDomains(r.in, readPeopleFile(peopleFile))
 	for _, item := range r.in.Meeting.ActionItems {
-		email := address(item.AssigneeEmail)
-		if slices.ContainsFunc(r.people.Internal, func(p Person) bool { return p.Email == email }) {
+		email := address(item.AssigneeEmail) // of a colleague, who need not have been there
+		if email != "" && own(domainOf(email)) {
 			missing = append(missing, email)
 		}
 	}
@@ -630,13 +653,13 @@ func (r *resolver) owners(ctx context.Context) error {
 			if i >= 0 {
 				missing = slices.Delete(missing, i, i+1)
 			}
-			if _, known := r.out.ownerByID(o.ID); !known && !o.Archived && (i >= 0 || r.attended(email)) {
+			if _, known := r.out.ownerByID(o.ID); !known && !o.Archived && (i >= 0 || r.attended(email) || r.ownerNamed(ownerOf(o))) {
 				r.out.Owners = append(r.out.Owners, ownerOf(o))
 			}
 		}
 		return page.After != "", nil
 	}
-	if len(missing) == 0 {
+	if len(missing) == 0 && len(r.given()) == 0 {
 		return nil
 	}
 	cut, err := ask(allOwners)
@@ -672,7 +695,7 @@ func (r *resolver) attended(email string) bool {
 // not be judged, it is planned the same, and HubSpot has the last word.
 func (r *resolver) definitions(ctx context.Context) error {
 	names, owners := map[string][]string{}, []string(nil)
-	for _, d := range Plan(Input{Subject: r.in, Resolution: r.out, Hash: func(s string) string { return strings.ReplaceAll(s, ":", "") }}) {
+	for _, d := range Plan(Input{Subject: r.in, Resolution: r.out, Hash: func(s string) string { return strings.ReplaceAll(s, ":", "") }}).Drafts {
 		object := d.Tool.Object
 		for name := range d.Content.Properties {
 			if !strings.HasPrefix(name, store.QuestionPrefix) {

@@ -27,9 +27,21 @@ type Subject struct {
 	HeardAt time.Time
 	// Answers are what approvers wrote into questions of this meeting.
 	Answers Answers
+	// Deals says which deals a meeting can be about.
+	Deals store.DealSettings
+	// Proposed is what other planners propose, beside the platform's own agent, whose
+	// proposals come with the meeting.
+	Proposed []Proposals
+	// RulesOff are the names of the [PhraseRules] that do not listen.
+	RulesOff []string
 	// Told are records that the CRM said are new: they are read by their IDs, since
 	// its search may not find them yet.
 	Told []store.RecordRef
+}
+
+// proposals are those of all planners.
+func (s Subject) proposals() []Proposals {
+	return append([]Proposals{{By: ByPlatform, Actions: s.Meeting.ProposedActions}}, s.Proposed...)
 }
 
 // Host is the person who held a meeting.
