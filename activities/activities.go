@@ -29,7 +29,9 @@ type Activities struct {
 	Tender Tender
 	// Histories forgets what Temporal keeps of follow-ups.
 	Histories Histories
-	Log       zerolog.Logger
+	// ModelTimeout is of one call of a language model; 0 means two minutes.
+	ModelTimeout time.Duration
+	Log          zerolog.Logger
 }
 
 // Meeting names a meeting. It is what every activity of a follow-up is given.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"slices"
@@ -138,6 +139,24 @@ func (b *bundle) deal(company string) string {
 // start is when the meetings of these tests begin.
 var start = time.Date(2026, time.October, 6, 10, 0, 0, 0, time.UTC)
 
+// quoted has what is proposed said in the meeting, where it quotes nothing yet.
+func quoted(e *meeting.Event) {
+	for i, a := range e.ProposedActions {
+		if len(a.Evidence) > 0 {
+			continue
+		}
+		said := "they told us"
+		if strings.HasPrefix(a.Tool, "ticket.") {
+			said = "they want a ticket for"
+		}
+		for _, name := range slices.Sorted(maps.Keys(a.Properties)) {
+			said += " " + a.Properties[name]
+		}
+		e.ProposedActions[i].Evidence = []meeting.Evidence{{Quote: said}}
+		e.Transcript.Segments = append(e.Transcript.Segments, meeting.Segment{Speaker: "Guest No1", Text: said})
+	}
+}
+
 // takesPlace has a meeting of Dana's and Sam's with these guests told with its
 // notes.
 func (b *bundle) takesPlace(change func(*meeting.Event), guests ...string) activities.Meeting {
@@ -160,6 +179,7 @@ func (b *bundle) takesPlace(change func(*meeting.Event), guests ...string) activ
 	if change != nil {
 		change(&e)
 	}
+	quoted(&e)
 	e = e.Normalize()
 	require.NoError(b.t, e.Validate())
 	body, err := json.Marshal(e)

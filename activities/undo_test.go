@@ -106,6 +106,7 @@ func (b *bundle) live(objectType string) int {
 // tell delivers an event about a meeting that is there.
 func (b *bundle) tell(e meeting.Event) {
 	b.t.Helper()
+	quoted(&e)
 	e = e.Normalize()
 	require.NoError(b.t, e.Validate())
 	body, err := json.Marshal(e)

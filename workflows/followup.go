@@ -115,6 +115,10 @@ func (f *followUp) run(ctx workflow.Context) error {
 		case store.NextGather:
 			err = f.waitForWhatStillComes(ctx)
 		case store.NextPlan:
+			if f.look.AskModel {
+				err = f.askTheModel(ctx)
+				break
+			}
 			err = f.planARound(ctx)
 		case store.NextUndo:
 			err = f.planTheUndo(ctx)
@@ -144,12 +148,23 @@ func (f *followUp) run(ctx workflow.Context) error {
 	}
 }
 
+// lookAfresh marks the histories of runs that decode each look into a value of its own.
+const lookAfresh = "look afresh"
+
 func (f *followUp) lookAgain(ctx workflow.Context) error {
 	f.woken = false
-	err := workflow.ExecuteLocalActivity(short(ctx, "Look"), activity.Look, f.meeting()).Get(ctx, &f.look)
-	if err != nil {
+	// Decoded over the last one, what this look does not say would keep its value, and
+	// a question that took another's place would not be shown.
+	var look store.Look
+	into := &look
+	if workflow.GetVersion(ctx, lookAfresh, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		into = &f.look // a run that v0.5.0 or an earlier version began shows the card when they would
+		f.look.AskModel = false
+	}
+	if err := workflow.ExecuteLocalActivity(short(ctx, "Look"), activity.Look, f.meeting()).Get(ctx, into); err != nil {
 		return err
 	}
+	f.look = *into
 	return f.show(ctx)
 }
 
@@ -163,6 +178,20 @@ func (f *followUp) planARound(ctx workflow.Context) error {
 	f.worked = true
 	err := workflow.ExecuteActivity(remote(ctx, "Resolve and plan", inTurn(f.look.HubID, false)), activity.Plan, f.meeting()).Get(ctx, nil)
 	return f.pauseIfDisconnected(ctx, err)
+}
+
+// askTheModel has the organization's language model asked about the meeting as it is
+// now, where an admin switched that on. The answer is recorded; the next look plans
+// with it, or sees that more was said meanwhile. What keeps failing is not worth
+// waiting for: the plan goes on without a model, and says so.
+func (f *followUp) askTheModel(ctx workflow.Context) error {
+	f.worked = true
+	err := workflow.ExecuteActivity(consulting(ctx, "Ask the model", inTurn(f.look.HubID, false)), activity.Consult, f.meeting()).Get(ctx, nil)
+	if err = f.pauseIfDisconnected(ctx, err); err == nil || temporal.IsCanceledError(err) {
+		return err
+	}
+	return workflow.ExecuteLocalActivity(short(ctx, "Go on without the model"), activity.NotHeard,
+		activities.NotHeardInput{Meeting: f.meeting(), MeetingVersion: f.look.MeetingVersion}).Get(ctx, nil)
 }
 
 // planTheUndo compares what was written with what HubSpot has now, and stores what

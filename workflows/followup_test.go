@@ -44,11 +44,16 @@ type world struct {
 	// undoing: an undo was asked for, and undo is what it then writes.
 	undoing bool
 	undo    []store.ReadyAction
+	// asks: the model is asked before each round, and consultFails is why it can't be.
+	asks, asked  bool
+	consultFails error
+	notHeard     int
 
 	looks    int
 	written  []uuid.UUID
 	decided  []activities.DecideInput
 	closings int
+	cards    int
 	// slow is an action whose write takes ten minutes; onWrite happens when one
 	// ends; decideFails is how often deciding fails before it works.
 	slow        uuid.UUID
@@ -74,9 +79,16 @@ func newWorld(t *testing.T) *world {
 	w.OnActivity(a.Plan, mock.Anything, mock.Anything).Return(w.plan)
 	w.OnActivity(a.Write, mock.Anything, mock.MatchedBy(func(in activities.WriteInput) bool { return in.ActionID != w.slow })).Return(w.write)
 	w.OnActivity(a.Write, mock.Anything, mock.Anything).After(10 * time.Minute).Return(w.write)
+	w.OnActivity(a.Consult, mock.Anything, mock.Anything).Return(w.consult)
+	w.OnActivity(a.NotHeard, mock.Anything, mock.Anything).Return(w.withoutModel)
 	w.OnActivity(a.PlanUndo, mock.Anything, mock.Anything).Return(w.planUndo)
 	w.OnActivity(a.Pause, mock.Anything, mock.Anything).Return(w.pause)
-	w.OnActivity(a.Card, mock.Anything, mock.Anything).Return(func(context.Context, activities.Meeting) (string, error) { return "a card", nil })
+	w.OnActivity(a.Card, mock.Anything, mock.Anything).Return(func(context.Context, activities.Meeting) (string, error) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.cards++
+		return "a card", nil
+	})
 	w.OnActivity(a.Decide, mock.Anything, mock.Anything).Return(w.decide)
 	w.OnActivity(a.Close, mock.Anything, mock.Anything).Return(func(context.Context, activities.Meeting) (bool, error) {
 		w.mu.Lock()
@@ -115,7 +127,7 @@ func (w *world) look(_ context.Context, m activities.Meeting) (store.Look, error
 	case w.planned < w.version && !w.notes && w.Now().Before(w.gatherUntil):
 		look.Next, look.Until = store.NextGather, w.gatherUntil
 	case w.planned < w.version:
-		look.Next = store.NextPlan
+		look.Next, look.AskModel = store.NextPlan, w.asks && !w.asked
 	case len(w.ready) > 0:
 		look.Next = store.NextWrite
 	case len(w.pending) > 0:
@@ -136,6 +148,27 @@ func (w *world) plan(context.Context, activities.Meeting) error {
 		return w.planFails
 	}
 	w.planned = w.version
+	return nil
+}
+
+func (w *world) consult(context.Context, activities.Meeting) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.disconnected {
+		return temporal.NewNonRetryableApplicationError("gone", activities.TypeDisconnected, nil, w.connection)
+	}
+	if w.consultFails != nil {
+		return w.consultFails
+	}
+	w.asked = true
+	return nil
+}
+
+func (w *world) withoutModel(context.Context, activities.NotHeardInput) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.notHeard++
+	w.asked = true
 	return nil
 }
 
@@ -504,6 +537,46 @@ func TestWhatIsPendingCanBeQueried(t *testing.T) {
 	require.NoError(t, w.GetWorkflowError())
 	require.Len(t, got, 1)
 	require.Equal(t, p.ApprovalID, got[0].ApprovalID)
+}
+
+// Whoever looks in the Temporal UI sees the question that is open now.
+func TestAQuestionThatTookTheOthersPlaceIsShown(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.planned = 1
+	expires := w.Now().Add(time.Hour)
+	w.pending = []store.PendingQuestion{question(expires)}
+	w.after(time.Minute, func() {
+		require.Equal(t, 1, w.cards)
+		w.pending = []store.PendingQuestion{question(expires)}
+		w.wake()
+	})
+	w.after(time.Hour, func() { w.pending = nil })
+	w.run()
+	require.NoError(t, w.GetWorkflowError())
+	require.Equal(t, 2, w.cards)
+}
+
+// What a look does not say is not so any more.
+func TestALookForgetsTheOneBefore(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.planned, w.slow = 1, uuid.New()
+	w.ready, w.pending = []store.ReadyAction{{ID: w.slow, Title: "Create Note"}}, []store.PendingQuestion{question(w.Now().Add(time.Hour))}
+	pending := func() (got []store.PendingQuestion) {
+		answer, err := w.QueryWorkflow(workflows.QueryPending)
+		require.NoError(t, err)
+		require.NoError(t, answer.Get(&got))
+		return got
+	}
+	w.after(time.Minute, func() {
+		require.Len(t, pending(), 1)
+		w.pending = nil
+		w.wake()
+	})
+	w.after(2*time.Minute, func() { require.Empty(t, pending()) })
+	w.run()
+	require.NoError(t, w.GetWorkflowError())
 }
 
 func TestWorkflowIDs(t *testing.T) {

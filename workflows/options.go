@@ -67,76 +67,60 @@ func short(ctx workflow.Context, summary string) workflow.Context {
 	})
 }
 
-// remote is for what talks to HubSpot: ordinary activities, to be seen, retried
-// and reset in the Temporal UI.
-func remote(ctx workflow.Context, summary string, turn temporal.Priority) workflow.Context {
-	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		// One step is some calls of at most 30 s each (the client's timeout).
-		StartToCloseTimeout: 3 * time.Minute,
+// ordinary is for activities that are seen, retried and reset in the Temporal UI. An
+// attempt has that long; after one that failed the next comes soon, and then less and
+// less often, but never longer apart than that.
+func ordinary(summary string, atMost, apart time.Duration) workflow.ActivityOptions {
+	return workflow.ActivityOptions{
+		StartToCloseTimeout: atMost,
 		// A killed worker is noticed by its silence. Several beats may get lost
 		// on a busy machine before an attempt is taken for dead; should it live
 		// all the same, the gate lets only one of the two write.
 		HeartbeatTimeout: 5 * activities.BeatEvery,
-		RetryPolicy: &temporal.RetryPolicy{
-			InitialInterval:    time.Second,
-			BackoffCoefficient: 2,
-			// HubSpot's own outages last minutes to hours, and a follow-up is
-			// never given up for one. A rate limit's delay comes with the error.
-			MaximumInterval: 5 * time.Minute,
-		},
-		Summary:  summary,
-		Priority: turn,
-	})
+		RetryPolicy:      &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: apart},
+		Summary:          summary,
+	}
+}
+
+// remote is for what talks to HubSpot. One step is some calls of at most 30 s each (the
+// client's timeout). HubSpot's own outages last minutes to hours, and a follow-up is
+// never given up for one. A rate limit's delay comes with the error.
+func remote(ctx workflow.Context, summary string, turn temporal.Priority) workflow.Context {
+	o := ordinary(summary, 3*time.Minute, 5*time.Minute)
+	o.Priority = turn
+	return workflow.WithActivityOptions(ctx, o)
+}
+
+// consulting is for asking a language model. A question has twelve minutes in all; what
+// is read for it comes before. What the model fails at is no failure of the activity,
+// which is tried again for killed workers, and for HubSpot and Postgres being away: for
+// a bounded time, since a plan is made without a model, too.
+func consulting(ctx workflow.Context, summary string, turn temporal.Priority) workflow.Context {
+	o := ordinary(summary, 15*time.Minute, time.Minute)
+	o.RetryPolicy.MaximumAttempts = 6
+	o.Priority = turn
+	return workflow.WithActivityOptions(ctx, o)
 }
 
 // asking is for one question to a meeting platform: some calls of at most 30 s each,
-// and the turns that they wait for.
+// and the turns that they wait for. A platform may be away for hours, and nothing is
+// given up for that. What a 429 asks for, and a source's next turn, come with the error.
 func asking(ctx workflow.Context, summary string) workflow.Context {
-	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout: 5 * time.Minute,
-		HeartbeatTimeout:    5 * activities.BeatEvery,
-		RetryPolicy: &temporal.RetryPolicy{
-			InitialInterval:    time.Second,
-			BackoffCoefficient: 2,
-			// A platform may be away for hours, and nothing is given up for that. What
-			// a 429 asks for, and a source's next turn, come with the error.
-			MaximumInterval: 5 * time.Minute,
-		},
-		Summary: summary,
-	})
+	return workflow.WithActivityOptions(ctx, ordinary(summary, 5*time.Minute, 5*time.Minute))
 }
 
 // thorough is for what goes through all that an organization has: opening some
-// ten thousand sealed texts takes seconds, and many more take minutes.
+// ten thousand sealed texts takes seconds, and many more take minutes. A person is to
+// be forgotten: it is never given up.
 func thorough(ctx workflow.Context, summary string) workflow.Context {
-	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout: time.Hour,
-		HeartbeatTimeout:    5 * activities.BeatEvery,
-		RetryPolicy: &temporal.RetryPolicy{
-			InitialInterval:    time.Second,
-			BackoffCoefficient: 2,
-			// A person is to be forgotten: it is never given up.
-			MaximumInterval: 5 * time.Minute,
-		},
-		Summary: summary,
-	})
+	return workflow.WithActivityOptions(ctx, ordinary(summary, time.Hour, 5*time.Minute))
 }
 
 // patient is for looking after a source at its platform: page after page, at the
 // pace that the platform allows. What fails there is no error here, but a reason to
-// look again later.
+// look again later; Postgres being away is no reason to give up.
 func patient(ctx workflow.Context, summary string) workflow.Context {
-	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		StartToCloseTimeout: 10 * time.Minute,
-		HeartbeatTimeout:    5 * activities.BeatEvery,
-		RetryPolicy: &temporal.RetryPolicy{
-			InitialInterval:    time.Second,
-			BackoffCoefficient: 2,
-			// Postgres being away is no reason to give up.
-			MaximumInterval: time.Minute,
-		},
-		Summary: summary,
-	})
+	return workflow.WithActivityOptions(ctx, ordinary(summary, 10*time.Minute, time.Minute))
 }
 
 // inTurn makes the task queue serve HubSpot accounts in turn, whatever each of
