@@ -72,7 +72,7 @@ func (v auditView) Bad() bool {
 func auditKinds() []store.AuditKind {
 	return []store.AuditKind{
 		store.AuditCall, store.AuditDecision, store.AuditPermission, store.AuditConnection, store.AuditPerson, store.AuditSource,
-		store.AuditVisibility, store.AuditOrganization,
+		store.AuditVisibility, store.AuditOrganization, store.AuditPlan,
 	}
 }
 

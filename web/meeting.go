@@ -80,8 +80,10 @@ type meetingData struct {
 	Choices     []store.Connection
 	WorkflowURL string
 	Undo        undoView
-	Problem     string
-	Done        string
+	// Heard is what a language model made of it; nil if none was asked.
+	Heard   *heardView
+	Problem string
+	Done    string
 }
 
 // undoView is what an undo would do, as the page shows it.
@@ -192,6 +194,9 @@ func (w *Web) readMeeting(c *gin.Context, facts store.CardFacts, data *meetingDa
 	ctx, organizationID, p := c.Request.Context(), organization(c), w.printer(c)
 	var err error
 	if data.CameIn, err = w.store.WhatCameIn(ctx, organizationID, data.ID); err != nil {
+		return err
+	}
+	if data.Heard, err = w.heard(c, facts.Meeting); err != nil {
 		return err
 	}
 	if data.Written() > 0 {

@@ -57,7 +57,9 @@ type settingsPage struct {
 	Approvals         approvalsForm
 	Delegation        delegationForm
 	Expiry            []expiryView
-	Problem, Done     string
+	// Model is the language model that is asked; nil if there is none.
+	Model         *modelView
+	Problem, Done string
 }
 
 type languageView struct {
@@ -170,6 +172,9 @@ func (w *Web) readSettings(c *gin.Context, data *settingsPage) error {
 	}
 	o, err := w.store.Organization(ctx, organizationID)
 	if err != nil {
+		return err
+	}
+	if data.Model, err = w.modelOf(ctx, organizationID); err != nil {
 		return err
 	}
 	if data.Approvals.Problems == nil {

@@ -47,6 +47,7 @@ type Store interface {
 	Received
 	Trail
 	Settings
+	Models
 }
 
 // Sessions is what signing in and staying so needs.

@@ -22,7 +22,7 @@ type auditListCmd struct {
 	jsonFlag
 
 	Meeting uuid.UUID `help:"Only rows of this meeting."`
-	Kind    string    `help:"Only rows of this kind: ${enum}." enum:",call,decision,permission,connection,person,source,visibility,organization" default:""`
+	Kind    string    `help:"Only rows of this kind: ${enum}." enum:",call,decision,permission,connection,person,source,visibility,organization,plan" default:""`
 	Person  string    `help:"Only what this person did or what was done for them, by address or ID." placeholder:"PERSON"`
 	Tool    string    `help:"Only rows of this tool, such as deal.update."`
 	Record  string    `help:"Only rows about the record of this ID in HubSpot."`

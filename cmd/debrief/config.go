@@ -42,6 +42,12 @@ type cli struct {
 	HubSpot       hubspotCmd       `cmd:"" name:"hubspot" help:"What HubSpot has to know of Debrief: ready project files."`
 	Tools         toolsCmd         `cmd:"" help:"What may be done in the CRM: deny, ask or allow."`
 	Shadow        shadowCmd        `cmd:"" help:"What Debrief would have written while it only watched."`
+	Model         modelCmd         `cmd:"" help:"The language model that meetings may be read by: off until you name one."`
+	Playbooks     playbooksCmd     `cmd:"" help:"What the model is told in addition, by type of meeting."`
+	Plan          planCmd          `cmd:"" help:"Plans, made again from the record."`
+	MCP           mcpCmd           `cmd:"" name:"mcp" help:"Offer the tools that are not denied to an agent, by the Model Context Protocol over standard input and output."`
+	Tokens        tokensCmd        `cmd:"" help:"With what agents sign in for a person, where they come over HTTP."`
+	Run           runCmd           `cmd:"" help:"Run a program whose calls of HubSpot's API go through the permissions, without a token of its own."`
 	Approvals     approvalsCmd     `cmd:"" help:"Questions that wait for an answer."`
 	FollowUps     followUpsCmd     `cmd:"" name:"follow-ups" help:"The work after meetings, and what became of it."`
 	Undo          undoCmd          `cmd:"" help:"Take back what was written to HubSpot for a meeting."`

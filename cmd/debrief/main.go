@@ -95,6 +95,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	app := &app{globals: &c.globals, in: stdin, out: stdout, err: stderr}
 	defer app.close()
 	if err := k.Run(app); err != nil {
+		if child, ok := errors.AsType[*childExit](err); ok {
+			return child.code
+		}
 		return fail(stderr, err, slices.Contains(args, "--json"))
 	}
 	return exitOK

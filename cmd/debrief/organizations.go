@@ -3,11 +3,13 @@ package main
 import (
 	"cmp"
 	"context"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/debriefhq/debrief/planner"
 	"github.com/debriefhq/debrief/store"
 )
 
@@ -19,19 +21,22 @@ type organizationsCmd struct {
 }
 
 type organizationSettings struct {
+	Domain       []string       `help:"An e-mail domain of the organization's own; repeat for several." placeholder:"example.com"`
+	Ignore       []string       `help:"An address, or @domain, that is never a person: a room, a notetaker. Repeat for several."`
+	RuleOff      []string       `help:"A rule that shall not listen for its phrases, such as task-asked; docs/planning.md lists them. Repeat for several." placeholder:"RULE"`
+	RuleOn       []string       `help:"A rule that shall listen again." placeholder:"RULE"`
+	NotesWait    *time.Duration `help:"How long a follow-up waits for notes after a meeting has ended (default 15m)."`
+	ApprovalTTL  *time.Duration `name:"approval-ttl" help:"How long a question stays open before it counts as rejected (default 168h)."`
+	Quorum       *int           `help:"How many different people have to approve (default 1)."`
+	SelfApproval *bool          `help:"Let people approve what is done on their own behalf (the default); --no-self-approval doesn't." negatable:""`
+	Approver     []string       `help:"Who may approve beside admins, by e-mail address; repeat for several, --approver '' for whoever may answer (the default)." placeholder:"EMAIL"`
+	RemindAfter  *time.Duration `help:"When who was asked is reminded (default 24h); 0 for never. A day before the deadline comes one reminder more."`
+	OnExpiry     *string        `help:"What becomes of a question that nobody answered in time: reject (the default), escalate to admins and approvers once, or leave it open." enum:"reject,escalate,open"`
+	KeepPayloads *time.Duration `help:"How long webhooks are kept byte for byte, to be replayed (default 2160h, which is 90 days); 0 for ever."`
+	dealRules
 	stageFlags
 
-	Domain            []string       `help:"An e-mail domain of the organization's own; repeat for several." placeholder:"example.com"`
-	Ignore            []string       `help:"An address, or @domain, that is never a person: a room, a notetaker. Repeat for several."`
-	NotesWait         *time.Duration `help:"How long a follow-up waits for notes after a meeting has ended (default 15m)."`
-	ApprovalTTL       *time.Duration `name:"approval-ttl" help:"How long a question stays open before it counts as rejected (default 168h)."`
-	Quorum            *int           `help:"How many different people have to approve (default 1)."`
-	SelfApproval      *bool          `help:"Let people approve what is done on their own behalf (the default); --no-self-approval doesn't." negatable:""`
-	Approver          []string       `help:"Who may approve beside admins, by e-mail address; repeat for several, --approver '' for whoever may answer (the default)." placeholder:"EMAIL"`
-	RemindAfter       *time.Duration `help:"When who was asked is reminded (default 24h); 0 for never. A day before the deadline comes one reminder more."`
-	OnExpiry          *string        `help:"What becomes of a question that nobody answered in time: reject (the default), escalate to admins and approvers once, or leave it open." enum:"reject,escalate,open"`
-	KeepPayloads      *time.Duration `help:"How long webhooks are kept byte for byte, to be replayed (default 2160h, which is 90 days); 0 for ever."`
-	TemporalDecisions *bool          `help:"Let people decide in the Temporal UI, which tells nobody who clicked." negatable:""`
+	TemporalDecisions *bool `help:"Let people decide in the Temporal UI, which tells nobody who clicked." negatable:""`
 }
 
 // apply changes the settings that are named. person finds an approver.
@@ -53,6 +58,10 @@ func (o organizationSettings) apply(s *store.Settings, domains []string, person 
 	}
 	if o.Ignore != nil {
 		s.IgnoredAddresses = o.Ignore
+	}
+	s.Deals = o.dealRules.applied(s.Deals)
+	if err := o.switchRules(s); err != nil {
+		return nil, err
 	}
 	if o.Quorum != nil {
 		s.Approvals.Quorum = *o.Quorum
@@ -83,6 +92,23 @@ func (o organizationSettings) apply(s *store.Settings, domains []string, person 
 		return o.Domain, nil
 	}
 	return domains, nil
+}
+
+// switchRules switches phrase rules off and on.
+func (o organizationSettings) switchRules(s *store.Settings) error {
+	var names []string
+	for _, r := range planner.PhraseRules() {
+		names = append(names, r.Name)
+	}
+	for _, name := range slices.Concat(o.RuleOff, o.RuleOn) {
+		if !slices.Contains(names, name) {
+			return usagef("there is no rule %q; the rules are %s", name, strings.Join(names, ", "))
+		}
+	}
+	off := slices.DeleteFunc(slices.Concat(s.RulesOff, o.RuleOff), func(name string) bool { return slices.Contains(o.RuleOn, name) })
+	slices.Sort(off)
+	s.RulesOff = slices.Compact(off)
+	return nil
 }
 
 type organizationsCreateCmd struct {

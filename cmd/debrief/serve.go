@@ -123,6 +123,7 @@ func (c *serveCmd) handler(a *app, s *store.Store, receiver *webhooks.Receiver, 
 	}}
 	answers.Register(engine)
 	receiver.Register(engine)
+	engine.Any(mcpPath, gin.WrapH(a.agents(s, log).Handler()))
 
 	engine.GET("/healthz", func(g *gin.Context) { g.String(http.StatusOK, "ok\n") })
 	// Ready means that a webhook would be kept: Postgres, and nothing else.

@@ -21,6 +21,7 @@ import (
 type workerCmd struct {
 	HealthListen string        `help:"Where /healthz and /readyz answer; empty: nowhere." env:"DEBRIEF_HEALTH_LISTEN" placeholder:"HOST:PORT"`
 	StopTimeout  time.Duration `help:"How long running activities may take to finish on shutdown." env:"DEBRIEF_STOP_TIMEOUT" default:"20s"`
+	ModelTimeout time.Duration `help:"How long one call of a language model may take; a server of one's own may need more." env:"DEBRIEF_MODEL_TIMEOUT" default:"2m"`
 }
 
 func (c *workerCmd) Run(ctx context.Context, a *app) error {
@@ -50,7 +51,7 @@ func (c *workerCmd) Run(ctx context.Context, a *app) error {
 	fetcher := &webhooks.Fetcher{Store: s, Platforms: webhooks.Platforms(), APIs: apis}
 	keeper := webhooks.NewKeeper(webhooks.KeeperOptions{Store: s, Platforms: webhooks.Platforms(), APIs: apis, PublicURL: a.PublicURL, Log: log})
 	w.RegisterActivity(&activities.Activities{
-		Store: s, Gate: a.gate(s, tokens), Connections: tokens, Deliveries: fetcher, Tender: keeper, Log: log,
+		Store: s, Gate: a.gate(s, tokens), Connections: tokens, Deliveries: fetcher, Tender: keeper, Log: log, ModelTimeout: c.ModelTimeout,
 		Histories: workflows.Histories{Client: temporal, Namespace: a.TemporalNamespace},
 	})
 
