@@ -26,7 +26,7 @@ dev: postgres build ## Bring the stack up and keep it up; state survives in .deb
 	@exec bin/devstack up
 
 .PHONY: test
-test: postgres chromium devstack/oidc/node_modules/.package-lock.json devstack/browser/node_modules/.package-lock.json ## Run every test
+test: postgres chromium devstack/oidc/node_modules/.package-lock.json devstack/browser/node_modules/.package-lock.json devstack/inspector/node_modules/.package-lock.json conformance/node_modules/.package-lock.json ## Run every test
 	@$(if $(RACE),,echo 'There is no C compiler here: the tests run without the race detector.' >&2)
 	@$(if $(RACE),CGO_ENABLED=1) go test $(RACE) ./...
 	@mkdir -p bin && $(if $(RACE),CGO_ENABLED=1,CGO_ENABLED=0) go build $(RACE) -o bin/debrief-test ./cmd/debrief
@@ -35,9 +35,13 @@ test: postgres chromium devstack/oidc/node_modules/.package-lock.json devstack/b
 	@cd devstack && DEBRIEF_BINARY='$(CURDIR)/bin/debrief-test' CGO_ENABLED=0 go test -count=1 -timeout 20m -parallel 6 ./...
 
 .PHONY: conformance
-conformance: conformance/node_modules/.package-lock.json ## Run HubSpot's own Node client against the simulator
+conformance: postgres conformance/node_modules/.package-lock.json ## Run HubSpot's own Node client against the simulator
 	@CGO_ENABLED=0 go build -o bin/hubspotsim ./cmd/hubspotsim
 	@node conformance/run.mjs bin/hubspotsim
+
+.PHONY: runs
+runs: postgres build ## Record docs/runs anew
+	@cd devstack && DEBRIEF_RUNS='$(CURDIR)/docs/runs' CGO_ENABLED=0 go test -count=1 ./e2e -run Recorded
 
 # Too long for every day; a release has seen them.
 .PHONY: fuzz duplicates
@@ -50,6 +54,10 @@ fuzz: ## Fuzz every parser and verifier, two minutes a target
 
 duplicates: postgres ## Cut every kind of create 200 times in every place
 	@$(if $(RACE),CGO_ENABLED=1) go test $(RACE) -count=1 -timeout 60m -run TestExactlyOneRecord ./crm -args -tries=200
+
+.PHONY: eval
+eval: ## Measure the planners on the meetings of planner/eval
+	@CGO_ENABLED=0 go run ./planner/eval/measure $(if $(TUNED),-tuned,-json bench/results/eval.json) $(if $(V),-v) $(if $(ENDPOINT),-endpoint '$(ENDPOINT)' -kind '$(or $(KIND),openai)' -model '$(MODEL)' $(if $(KEY_FILE),-key-file '$(KEY_FILE)'))
 
 .PHONY: bench-intake
 bench-intake: postgres build ## Measure how fast webhooks are taken in, beside pgbench
@@ -69,7 +77,7 @@ build: ## Build bin/debrief and bin/devstack (about six minutes the first time)
 .PHONY: clean
 clean: ## Forget the state of `make dev`, and what was built
 	@if [ -x bin/devstack ]; then bin/devstack clean; fi
-	@rm -rf bin .debrief .cache conformance/node_modules devstack/oidc/node_modules devstack/browser/node_modules
+	@rm -rf bin .debrief .cache conformance/node_modules devstack/oidc/node_modules devstack/browser/node_modules devstack/inspector/node_modules
 
 # Looked for before anything is built for minutes.
 .PHONY: postgres chromium

@@ -327,6 +327,8 @@ func (s *Stack) Env() []string {
 		// known to be lost soon.
 		"DEBRIEF_HUBSPOT_CALL_TIMEOUT=3s",
 		"DEBRIEF_HUBSPOT_LATE_COMMIT=2s",
+		// As are models, which are scripted.
+		"DEBRIEF_MODEL_TIMEOUT=6s",
 	)
 	return append(env, s.opts.Env...)
 }

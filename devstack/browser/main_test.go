@@ -231,6 +231,7 @@ func (sc *scene) meeting() map[string]any {
 // send sends the notes of a meeting with these details.
 func (sc *scene) send(data map[string]any) {
 	sc.t.Helper()
+	require.NoError(sc.t, devstack.Quoted(data))
 	body, err := json.Marshal(map[string]any{"type": "meeting.notes_ready", "timestamp": time.Now().UTC().Format(time.RFC3339), "data": data})
 	require.NoError(sc.t, err)
 	status, err := sc.Post(sc.ctx, uuid.NewString(), body)

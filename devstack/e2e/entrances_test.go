@@ -267,6 +267,8 @@ func unheardOf(n int) map[string]any {
 	proposed := data["proposed_actions"].([]map[string]any)
 	proposed[0]["properties"].(map[string]any)["dealname"] = fmt.Sprintf("Harrow Mills: rollout %d", n)
 	proposed[1]["properties"].(map[string]any)["subject"] = fmt.Sprintf("SSO login loops %d", n)
+	delete(proposed[0], "evidence") // of other names
+	delete(proposed[1], "evidence")
 	return event
 }
 

@@ -185,7 +185,7 @@ func promoted(instance string) map[string]any {
 	data["proposed_actions"] = append(data["proposed_actions"].([]map[string]any), map[string]any{
 		"tool": "contact.update", "ref": "ines", "target": map[string]any{"email": "ines@harrowmills.example"},
 		"properties": map[string]any{"jobtitle": "Chief Operating Officer"},
-		"evidence":   []map[string]any{{"quote": "I run operations now", "speaker": "Ines Castell"}},
+		"evidence":   []map[string]any{{"quote": "I am Chief Operating Officer now", "speaker": "Ines Castell"}},
 	})
 	return event
 }
@@ -485,6 +485,9 @@ func TestTwoReceiversAndTwoWorkers(t *testing.T) {
 		proposed := data["proposed_actions"].([]map[string]any)
 		proposed[0]["properties"] = map[string]any{"dealname": fmt.Sprintf("Lyon, part %d", i), "amount": "100", "deal_currency_code": "EUR"}
 		proposed[1]["properties"] = map[string]any{"subject": fmt.Sprintf("SSO login loops, part %d", i)}
+		delete(proposed[0], "evidence") // of other names and amounts
+		delete(proposed[1], "evidence")
+		require.NoError(t, devstack.Quoted(data))
 		body, err := json.Marshal(event)
 		require.NoError(t, err)
 		for n := range 4 {

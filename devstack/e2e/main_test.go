@@ -323,6 +323,7 @@ func (sc *scene) records(objectType, property string) map[string][]hubspottest.R
 // post sends an event and requires a 2xx.
 func (sc *scene) post(id string, event map[string]any) {
 	sc.t.Helper()
+	require.NoError(sc.t, devstack.Quoted(event["data"].(map[string]any))) //nolint:forcetypeassert // made by the tests
 	body, err := json.Marshal(event)
 	require.NoError(sc.t, err)
 	status, err := sc.Post(sc.ctx, id, body)
@@ -348,6 +349,10 @@ func call(instance string) map[string]any {
 			"summary":      map[string]any{"format": "markdown", "text": "Harrow Mills rolls out in Lyon with Tidewell."},
 			"next_steps":   map[string]any{"format": "markdown", "text": "- Mara sends the offer."},
 			"action_items": []map[string]any{{"id": "offer", "text": "Send the offer for Lyon", "assignee_email": "mara@brightwater.example"}},
+			"transcript": map[string]any{"status": "ready", "segments": []map[string]any{
+				{"speaker": "Ines Castell", "start_s": 600, "text": "Lyon would be forty-eight thousand."},
+				{"speaker": "Ines Castell", "start_s": 900, "text": "And for new people the login just loops."},
+			}},
 			"proposed_actions": []map[string]any{
 				{
 					"tool": "deal.create", "ref": "lyon", "properties": map[string]any{"dealname": "Harrow Mills: Lyon rollout", "amount": "48000", "deal_currency_code": "EUR"},

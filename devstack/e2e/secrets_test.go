@@ -272,11 +272,11 @@ func payloadsOf(event *historypb.HistoryEvent) []*commonpb.Payload {
 		event.GetActivityTaskScheduledEventAttributes().GetInput().GetPayloads()...)
 }
 
-// signIn signs a browser in as the operator, and returns it with the secrets of
-// doing so: the one-time link's and the session's.
+// signIn signs a browser in as the operator, who looks at the scene's organization,
+// and returns it with the secrets of doing so: the one-time link's and the session's.
 func (sc *scene) signIn() (*http.Client, []string) {
 	sc.t.Helper()
-	out, err := sc.world.Run(sc.ctx, "sign-in", "--json")
+	out, err := sc.Run(sc.ctx, "sign-in", "--json")
 	require.NoError(sc.t, err)
 	var link struct{ URL string }
 	require.NoError(sc.t, json.Unmarshal(out, &link))

@@ -345,6 +345,13 @@ func demoMeeting(now time.Time, dealID string) map[string]any {
 				{"id": "offer", "text": "Send the offer for Lyon", "assignee_email": "mara@brightwater.example", "due_at": end.Add(72 * time.Hour).Format(time.RFC3339)},
 				{"id": "sso", "text": "Look into the SSO login loop", "assignee_email": "tomas@brightwater.example"},
 			},
+			"transcript": map[string]any{"status": "ready", "segments": []map[string]any{
+				{"speaker": "Ines Castell", "start_s": 1260, "text": "For Lyon we have forty-eight thousand set aside. Euros, of course."},
+				{"speaker": "Mara Lindqvist", "start_s": 1402, "text": "Then you will have our offer this week."},
+				{"speaker": "Ines Castell", "start_s": 1510, "text": "And the reporting: send us the contract and we will see."},
+				{"speaker": "Priya Nair", "start_s": 1900, "text": "One thing about logging in."},
+				{"speaker": "Ines Castell", "start_s": 1920, "text": "Right. New people just land on the login page again."},
+			}},
 			"proposed_actions": []map[string]any{
 				{
 					"tool": "deal.create", "ref": "lyon",

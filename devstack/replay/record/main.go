@@ -168,6 +168,28 @@ func stories() []struct {
 			s.whileClosing = func() { s.version = 2 }
 			return s.steps(s.wake, s.ends)
 		}},
+		{"asked-anew", func(s *story) error {
+			s.asked = s.questions(1, time.Hour)
+			return s.steps(s.wake, s.waits(""), s.change(func() { s.pending = s.questions(1, time.Hour) }), s.wake, s.waits("waiting"),
+				s.change(func() { s.pending = nil }), s.wake, s.ends)
+		}},
+		{"model", func(s *story) error {
+			s.asks, s.goOn, s.ready = true, make(chan struct{}), s.actions(1)
+			return s.steps(s.wake, s.works("reading"), s.ends)
+		}},
+		{"model-not-heard", func(s *story) error {
+			s.asks, s.consultFails, s.ready = true, true, s.actions(1)
+			return s.steps(s.wake, s.ends)
+		}},
+		// A call of an agent or a script is a plan already.
+		{"call-allowed", func(s *story) error {
+			s.planned, s.ready = 1, s.actions(1)
+			return s.steps(s.wake, s.ends)
+		}},
+		{"call-asked", func(s *story) error {
+			s.planned, s.pending = 1, s.questions(1, time.Hour)
+			return s.steps(s.wake, s.waits("waiting"), s.change(func() { s.ready, s.pending = s.actions(1), nil }), s.wake, s.ends)
+		}},
 		{"crm-event", func(s *story) error {
 			s.aboutRecord("deal", "77", store.CRMFollowed{Events: 2, Echoes: 1, Withdrawn: 1, Planned: 1, Begun: 1})
 			return s.steps(s.wake, s.ends)
@@ -267,6 +289,8 @@ func (r *recorder) register(w worker.Worker) {
 	as := func(name string) activity.RegisterOptions { return activity.RegisterOptions{Name: name} }
 	w.RegisterActivityWithOptions(func(_ context.Context, m activities.Meeting) (store.Look, error) { return r.of(m).look(), nil }, as("Look"))
 	w.RegisterActivityWithOptions(func(_ context.Context, m activities.Meeting) error { return r.of(m).plan() }, as("Plan"))
+	w.RegisterActivityWithOptions(func(ctx context.Context, m activities.Meeting) error { return r.of(m).consult(ctx) }, as("Consult"))
+	w.RegisterActivityWithOptions(func(_ context.Context, in activities.NotHeardInput) error { return r.of(in.Meeting).notHeard() }, as("NotHeard"))
 	w.RegisterActivityWithOptions(func(_ context.Context, m activities.Meeting) error { return r.of(m).planUndo() }, as("PlanUndo"))
 	w.RegisterActivityWithOptions(func(_ context.Context, in activities.WriteInput) error { return r.of(in.Meeting).write(in.ActionID) }, as("Write"))
 	w.RegisterActivityWithOptions(func(_ context.Context, in activities.PauseInput) error { return r.of(in.Meeting).pause() }, as("Pause"))
@@ -324,6 +348,8 @@ type story struct {
 	loseOnWrite  bool                // the connection ends with the first write
 	whileClosing func()
 	made         int
+	// asks: a language model is asked before the round, and consultFails that it can't be.
+	asks, consultFails bool
 
 	// record is what a story of the CRM is about, instead of a meeting.
 	record   store.CRMRecord
@@ -382,7 +408,7 @@ func (s *story) follow() (store.CRMFollowed, error) {
 	return next, nil
 }
 
-// work is what an activity of a record does: it beats until it may end.
+// work is what an activity that takes its time does: it beats until it may end.
 func (s *story) work(ctx context.Context) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -470,7 +496,7 @@ func (s *story) look() store.Look {
 	case s.planned < s.version && !s.notes && time.Now().Before(s.gatherUntil):
 		look.Next, look.Until = store.NextGather, s.gatherUntil
 	case s.planned < s.version:
-		look.Next = store.NextPlan
+		look.Next, look.AskModel = store.NextPlan, s.asks
 	case len(s.ready) > 0:
 		look.Next = store.NextWrite
 	case len(s.pending) > 0:
@@ -489,6 +515,23 @@ func (s *story) plan() error {
 	}
 	s.planned = s.version
 	s.pending, s.asked = append(s.pending, s.asked...), nil
+	return nil
+}
+
+func (s *story) consult(ctx context.Context) error {
+	if s.consultFails {
+		return temporal.NewNonRetryableApplicationError("It can't be asked.", "Broken", nil)
+	}
+	if err := s.work(ctx); err != nil {
+		return err
+	}
+	return s.notHeard()
+}
+
+func (s *story) notHeard() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asks = false
 	return nil
 }
 
