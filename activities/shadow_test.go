@@ -28,10 +28,17 @@ func TestShadowReport(t *testing.T) {
 	company := b.company("northwind.example")
 	b.contact("ann@northwind.example", company)
 	deals := map[string]string{"as planned": b.deal(company), "otherwise": b.deal(company), "left": b.deal(company)}
+	names := map[string]string{"as planned": "Harbour", "otherwise": "Orchard", "left": "Foundry"}
+	for which, id := range deals {
+		require.NoError(t, b.sim.Edit(b.hub, "deals", id, map[string]string{"dealname": names[which]}))
+	}
 	m := b.takesPlace(func(e *meeting.Event) {
-		for _, id := range deals {
+		for which, id := range deals {
+			said := "The " + names[which] + " deal is 48000, and the next step is a call."
+			e.Transcript.Segments = append(e.Transcript.Segments, meeting.Segment{Speaker: "Guest No1", Text: said})
 			e.ProposedActions = append(e.ProposedActions, meeting.ProposedAction{
 				Tool: "deal.update", Target: meeting.RecordRef{Object: "deal", ID: id}, Properties: map[string]string{"amount": "48000", "hs_next_step": "call"},
+				Evidence: []meeting.Evidence{{Quote: said}},
 			})
 		}
 		e.ProposedActions = append(e.ProposedActions,
