@@ -38,7 +38,8 @@ func TestEveryKindOfQuestionIsAnswered(t *testing.T) {
 		"proposed_actions": []map[string]any{
 			{"tool": "contact.update", "ref": "ines", "target": map[string]any{"email": "ines@harrowmills.example"}, "properties": map[string]any{"jobtitle": "Plant Manager", "regions": "North"}},
 			{"tool": "company.update", "ref": "mill", "target": map[string]any{"domain": "harrowmills.example"}, "properties": map[string]any{"description": "Mills quinces."}},
-			{"tool": "deal.update", "ref": "known", "target": map[string]any{"id": known.ID}, "properties": map[string]any{"closedate": "2026-12-15", "dealstage": "contractsent", "hs_next_step": "Call"}},
+			{"tool": "deal.update", "ref": "known", "target": map[string]any{"id": known.ID}, "properties": map[string]any{"closedate": "2026-12-15", "dealstage": "contractsent", "hs_next_step": "Call"},
+				"evidence": []map[string]any{{"quote": "Harrow Mills: reporting, 15 December 2026, Contract Sent. Call.", "speaker": "Ines Castell", "offset_s": 500}}},
 			{"tool": "deal.update", "ref": "which", "target": map[string]any{"id": "999999"}, "properties": map[string]any{"description": "They want it cold."}},
 			{"tool": "deal.create", "ref": "again", "properties": map[string]any{"dealname": "Harrow Mills: sensors"}, "associate_with": []map[string]any{{"domain": "harrowmills.example"}}},
 		},
