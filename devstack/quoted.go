@@ -13,6 +13,7 @@ import (
 func Quoted(data map[string]any) error {
 	var said struct {
 		Proposed []struct {
+			Tool       string            `json:"tool"`
 			Properties map[string]string `json:"properties"`
 			Evidence   []struct {
 				Quote   string  `json:"quote"`
@@ -49,6 +50,9 @@ func Quoted(data map[string]any) error {
 	for i, p := range said.Proposed {
 		if len(p.Evidence) == 0 {
 			words := []string{"So, as we said:"}
+			if p.Tool == "deal.create" {
+				words[0] = "So, a deal, as we said:"
+			}
 			for _, value := range p.Properties {
 				words = append(words, value+".")
 			}

@@ -223,7 +223,7 @@ func (sc *scene) meeting() map[string]any {
 		"proposed_actions": []map[string]any{{
 			"tool": "deal.create", "ref": "storage", "properties": map[string]any{"dealname": "Harrow Mills: quince storage", "amount": "48000"},
 			"associate_with": []map[string]any{{"domain": "harrowmills.example"}, {"email": "ines@harrowmills.example"}},
-			"evidence":       []map[string]any{{"quote": "Storage would be forty-eight thousand", "speaker": "Ines Castell"}},
+			"evidence":       []map[string]any{{"quote": "Storage would be a deal of forty-eight thousand euros", "speaker": "Ines Castell"}},
 		}},
 	}
 }

@@ -262,7 +262,7 @@ func TestAnOpenQuestionIsAmended(t *testing.T) {
 	sc.post("msg-2", later(t, first, func(data map[string]any) {
 		deal := data["proposed_actions"].([]any)[0].(map[string]any)
 		deal["properties"].(map[string]any)["amount"] = "52000"
-		deal["evidence"] = []map[string]any{{"quote": "no, fifty-two thousand", "speaker": "Ines Castell"}}
+		deal["evidence"] = []map[string]any{{"quote": "no, a deal of fifty-two thousand euros", "speaker": "Ines Castell"}}
 	}))
 	var pending []store.Approval
 	sc.eventually("the amended question", func() bool {

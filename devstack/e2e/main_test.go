@@ -350,14 +350,14 @@ func call(instance string) map[string]any {
 			"next_steps":   map[string]any{"format": "markdown", "text": "- Mara sends the offer."},
 			"action_items": []map[string]any{{"id": "offer", "text": "Send the offer for Lyon", "assignee_email": "mara@brightwater.example"}},
 			"transcript": map[string]any{"status": "ready", "segments": []map[string]any{
-				{"speaker": "Ines Castell", "start_s": 600, "text": "Lyon would be forty-eight thousand."},
+				{"speaker": "Ines Castell", "start_s": 600, "text": "Lyon would be a deal of forty-eight thousand euros."},
 				{"speaker": "Ines Castell", "start_s": 900, "text": "We need help with this incident, for new people the login just loops."},
 			}},
 			"proposed_actions": []map[string]any{
 				{
 					"tool": "deal.create", "ref": "lyon", "properties": map[string]any{"dealname": "Harrow Mills: Lyon rollout", "amount": "48000", "deal_currency_code": "EUR"},
 					"associate_with": []map[string]any{{"domain": "harrowmills.example"}, {"email": "ines@harrowmills.example"}},
-					"evidence":       []map[string]any{{"quote": "Lyon would be forty-eight thousand", "speaker": "Ines Castell"}},
+					"evidence":       []map[string]any{{"quote": "Lyon would be a deal of forty-eight thousand euros", "speaker": "Ines Castell"}},
 				},
 				{
 					"tool": "ticket.create", "ref": "sso", "properties": map[string]any{"subject": "SSO login loops"},

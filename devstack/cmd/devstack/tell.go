@@ -346,7 +346,7 @@ func demoMeeting(now time.Time, dealID string) map[string]any {
 				{"id": "sso", "text": "Look into the SSO login loop", "assignee_email": "tomas@brightwater.example"},
 			},
 			"transcript": map[string]any{"status": "ready", "segments": []map[string]any{
-				{"speaker": "Ines Castell", "start_s": 1260, "text": "For Lyon we have forty-eight thousand set aside. Euros, of course."},
+				{"speaker": "Ines Castell", "start_s": 1260, "text": "For the Lyon deal we have forty-eight thousand set aside. Euros, of course."},
 				{"speaker": "Mara Lindqvist", "start_s": 1402, "text": "Then you will have our offer this week."},
 				{"speaker": "Ines Castell", "start_s": 1510, "text": "And the reporting: send us the contract and we will see."},
 				{"speaker": "Priya Nair", "start_s": 1900, "text": "One thing about logging in."},
@@ -357,7 +357,7 @@ func demoMeeting(now time.Time, dealID string) map[string]any {
 					"tool": "deal.create", "ref": "lyon",
 					"properties":     map[string]any{"dealname": "Harrow Mills: Lyon rollout", "amount": "48000"},
 					"associate_with": []map[string]any{{"domain": "harrowmills.example"}, {"email": "ines@harrowmills.example"}},
-					"evidence":       []map[string]any{{"quote": "For Lyon we have forty-eight thousand set aside.", "speaker": "Ines Castell", "offset_s": 1260}},
+					"evidence":       []map[string]any{{"quote": "For the Lyon deal we have forty-eight thousand set aside.", "speaker": "Ines Castell", "offset_s": 1260}},
 				},
 				{
 					"tool": "deal.update", "ref": "reporting", "target": map[string]any{"object": "deal", "id": dealID},
