@@ -41,16 +41,16 @@ func midnight(at time.Time, loc *time.Location) time.Time {
 // German, French, Spanish and Portuguese.
 var (
 	weekdays = weekdayWords(map[time.Weekday]string{
-		time.Monday: "monday montag lundi lunes segunda", time.Tuesday: "tuesday dienstag mardi martes terça", time.Wednesday: "wednesday mittwoch mercredi miércoles miercoles quarta",
-		time.Thursday: "thursday donnerstag jeudi jueves quinta", time.Friday: "friday freitag vendredi viernes sexta",
-		time.Saturday: "saturday samstag sonnabend samedi sábado sabado", time.Sunday: "sunday sonntag dimanche domingo",
+		time.Monday: "monday montag lundi lunes segunda maandag lunedì", time.Tuesday: "tuesday dienstag mardi martes terça dinsdag martedì", time.Wednesday: "wednesday mittwoch mercredi miércoles miercoles quarta woensdag mercoledì",
+		time.Thursday: "thursday donnerstag jeudi jueves quinta donderdag giovedì", time.Friday: "friday freitag vendredi viernes sexta vrijdag venerdì",
+		time.Saturday: "saturday samstag sonnabend samedi sábado sabado zaterdag sabato", time.Sunday: "sunday sonntag dimanche domingo zondag domenica",
 	})
 	months = monthWords(map[time.Month]string{
-		time.January: "january jan januar jänner janvier enero janeiro", time.February: "february feb februar feber février fevrier febrero fevereiro",
-		time.March: "march märz mars marzo março", time.April: "april apr avril abril", time.May: "may mai mayo maio", time.June: "june juni juin junio junho",
-		time.July: "july juli juillet julio julho", time.August: "august aug août aout agosto", time.September: "september sep sept septembre septiembre setembro",
-		time.October: "october oct oktober okt octobre octubre outubro", time.November: "november nov novembre noviembre novembro",
-		time.December: "december dec dezember dez décembre diciembre dezembro",
+		time.January: "january jan januar jänner janvier enero janeiro januari gennaio", time.February: "february feb februar feber février fevrier febrero fevereiro februari febbraio",
+		time.March: "march märz mars marzo março maart", time.April: "april apr avril abril aprile", time.May: "may mai mayo maio maggio", time.June: "june juni juin junio junho giugno",
+		time.July: "july juli juillet julio julho luglio", time.August: "august aug août aout agosto augustus", time.September: "september sep sept septembre septiembre setembro settembre",
+		time.October: "october oct oktober okt octobre octubre outubro ottobre", time.November: "november nov novembre noviembre novembro",
+		time.December: "december dec dezember dez décembre diciembre dezembro dicembre",
 	})
 	// portugueseOrdinals are weekdays only with "-feira", or where a day is meant.
 	portugueseOrdinals = []string{"segunda", "terça", "quarta", "quinta", "sexta"}
@@ -63,6 +63,9 @@ var (
 	}
 	nextWords = []string{"next", "nächsten", "nächster", "nächste", "nächstes", "kommenden", "kommende", "prochain", "prochaine", "próximo", "próxima", "proximo", "proxima", "viene", "que"}
 )
+
+// afterNext are words beside a weekday by which it may be that of a week later.
+var afterNext = []string{"after", "following", "übernächsten", "übernächster", "folgenden", "darauf", "suivant", "siguiente", "seguinte", "otro", "outro", "outra"}
 
 func weekdayWords(table map[time.Weekday]string) map[string]time.Weekday {
 	words := map[string]time.Weekday{}
@@ -98,9 +101,22 @@ var datePhrases = []struct {
 }{
 	// A greeting, or a time of the day.
 	{phrase(`(guten morgen|por la mañana|de la mañana|good morning)`), func(time.Time, []string) (from, to time.Time, ok bool) { return from, to, false }},
-	{phrase(`(this (?:morning|afternoon|evening)|heute (?:morgen|früh|abend|nachmittag)|ce (?:matin|soir)|cet après midi|esta (?:tarde|noche|noite))`), daysOn(0)},
+	{phrase(`((?:by |before )?(?:the )?end of (?:the )?(?:business )?(?:to)?day|close of (?:play|business)|later today|this (?:morning|afternoon|evening)|heute (?:morgen|früh|abend|nachmittag)|ce (?:matin|soir)|cet après midi|esta (?:tarde|noche|noite))`), daysOn(0)},
 	{phrase(`(?:this (week)|diese (woche)|cette (semaine)|esta (semana))`), endOf},
-	{phrase(weekdayNames + `(?:feira)? (?:in|dans|en|dentro de|em) (\S+) (?:weeks|wochen|semaines|semanas)`), weekdayInWeeks},
+	// "De hoy en ocho", "vendredi en huit", "heute in vierzehn Tagen": the days that weeks
+	// are counted in have a first and a last one.
+	{phrase(`(today|heute|aujourd hui|hoy|hoje|tomorrow|morgen|demain|mañana|amanhã|` + weekdayNames[1:len(weekdayNames)-1] + `)(?: feira)? (?:` +
+		`in (?:(acht)|(vierzehn)) tagen|(?:d ici )?en (?:(huit|ocho)|(quinze|quince))(?: jours| días)?|a (?:(oito)|(quinze))(?: dias)?)`), func(at time.Time, m []string) (from, to time.Time, ok bool) {
+		return inDaysOfWeeks(at, []string{m[0], m[1], m[2] + m[4] + m[6], m[3] + m[5] + m[7]})
+	}},
+	{phrase(`()(?:(week|fortnight) (today|tomorrow)|(today|tomorrow) (week|fortnight))`), func(at time.Time, m []string) (from, to time.Time, ok bool) {
+		return inDaysOfWeeks(at, []string{m[0], m[3] + m[4], "", strings.TrimPrefix(m[2]+m[5], "week")})
+	}},
+	{phrase(`(?:` + weekdayNames + ` fortnight|(?:a )?fortnight (?:on|from) ` + weekdayNames + `)`), func(at time.Time, m []string) (from, to time.Time, ok bool) {
+		return weekdayInWeeks(at, []string{m[0], m[1] + m[2], "two"})
+	}},
+	{phrase(`in a fortnight`), daysOn(14)},
+	{phrase(weekdayNames + `(?: feira)? (?:in|dans|en|dentro de|em) (\S+) (?:weeks?|wochen?|semaines?|semanas?)`), weekdayInWeeks},
 	{phrase(`(\S+) weeks (?:from|on) ` + weekdayNames), func(at time.Time, m []string) (from, to time.Time, ok bool) {
 		return weekdayInWeeks(at, []string{m[0], m[2], m[1]})
 	}},
@@ -116,9 +132,9 @@ var datePhrases = []struct {
 	{phrase(ofNextWeek + `(?: on| am| le| el| o| na)? ` + weekdayNames), func(at time.Time, m []string) (from, to time.Time, ok bool) {
 		return weekdayOfNextWeek(at, m[1])
 	}},
-	{phrase(`(the day after tomorrow|übermorgen|après demain|pasado mañana|depois de amanhã)`), daysOn(2)},
-	{phrase(`(tomorrow|morgen|demain|mañana|amanhã)`), daysOn(1)},
-	{phrase(`(today|tonight|heute|aujourd hui|hoy|hoje)`), daysOn(0)},
+	{phrase(`(the day after tomorrow|übermorgen|après demain|pasado mañana|depois de amanhã|overmorgen|dopodomani)`), daysOn(2)},
+	{phrase(`(tomorrow|morgen|demain|mañana|amanhã|domani)`), daysOn(1)},
+	{phrase(`(today|tonight|heute|aujourd hui|hoy|hoje|vandaag|oggi)`), daysOn(0)},
 	{phrase(`(?:in|within|binnen|innerhalb von|dans|d ici|en|dentro de|em) (\S+) (days?|tagen?|jours?|días|dias?|weeks?|wochen?|semaines?|semanas?|months?|monaten?|mois|meses|mês)`), inSo},
 	{phrase(`(?:(?:end|close) of (?:the|this) (week|month|quarter|year)|(?:bis )?ende (?:der|dieser|des|dieses) (woche|monats|quartals|jahres)|(?:la )?fin (?:de la|du|de l) (semaine|mois|trimestre|année)|(?:finales|final|fin) (?:de la|del|de) (semana|mes|trimestre|año)|(?:fim|final) (?:da|do) (semana|mês|trimestre|ano))`), endOf},
 	{phrase(`(?:(next week)|(nächste(?:r|n)? woche|kommende(?:r|n)? woche)|(la semaine prochaine|semaine prochaine)|(la semana que viene|la próxima semana|próxima semana)|(na próxima semana|semana que vem))`), nextWeek},
@@ -142,12 +158,37 @@ func weekdayOfNextWeek(at time.Time, weekday string) (from, to time.Time, ok boo
 // weekdayInWeeks is "Friday in two weeks".
 func weekdayInWeeks(at time.Time, match []string) (from, to time.Time, ok bool) {
 	n, used := numberAt(match[2:3])
+	if slices.Contains([]string{"a", "einer"}, match[2]) {
+		n, used = 1, 1
+	}
 	if used == 0 || n < 1 || n > 52 {
 		return from, to, false
 	}
 	from = coming(weekdays[match[1]], at).AddDate(0, 0, 7*int(n))
 	return from, from, true
 }
+
+// inDaysOfWeeks is a day counted from another, where eight days are a week, and fourteen
+// or fifteen are two.
+func inDaysOfWeeks(at time.Time, match []string) (from, to time.Time, ok bool) {
+	weekday, named := weekdays[match[1]]
+	switch {
+	case named:
+		from = coming(weekday, at)
+	case slices.Contains([]string{"tomorrow", "morgen", "demain", "mañana", "amanhã"}, match[1]):
+		from = at.AddDate(0, 0, 1)
+	default:
+		from = at
+	}
+	from = from.AddDate(0, 0, 7)
+	if match[3] != "" {
+		from = from.AddDate(0, 0, 7)
+	}
+	return from, from, true
+}
+
+// inDays are those days where nothing says from when they count: they may be a day more.
+var inDays = regexp.MustCompile(`^ (?:in|dans|d  ici|en|dentro  de|em)  (?:acht|huit|ocho|oito|8|quinze|quince|15)  (?:tagen|jours|días|dias) $`)
 
 // coming is the next such day after another.
 func coming(weekday time.Weekday, at time.Time) time.Time {
@@ -348,7 +389,11 @@ func DatesIn(text string, at time.Time) []Dated {
 	for _, p := range datePhrases {
 		for _, m := range p.pattern.FindAllStringSubmatch(joined, -1) {
 			if from, to, ok := p.days(day, m); ok {
-				add(Dated{From: from, To: to, Text: strings.Join(strings.Fields(m[0]), " ")})
+				d := Dated{From: from, To: to, Text: strings.Join(strings.Fields(m[0]), " ")}
+				if inDays.MatchString(m[0]) {
+					d.Other = to.AddDate(0, 0, -1)
+				}
+				add(d)
 			}
 		}
 		joined = p.pattern.ReplaceAllString(joined, " · ")
@@ -423,7 +468,7 @@ func namedDay(words []string, i int, at time.Time, add func(Dated)) {
 		d := Dated{From: day, To: day, Text: words[i]}
 		// "Next Friday" leaves open which, while this week has one to come.
 		ahead := (int(weekday)+6)%7 > (int(at.Weekday())+6)%7
-		if ahead && (slices.Contains(nextWords, before) || slices.Contains(nextWords, after) && after != "que") {
+		if ahead && (slices.Contains(nextWords, before) || slices.Contains(nextWords, after) && after != "que") || slices.Contains(afterNext, before) || slices.Contains(afterNext, after) {
 			d.Other, d.Text = day.AddDate(0, 0, 7), strings.TrimSpace(before+" "+words[i])
 		}
 		add(d)

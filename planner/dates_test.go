@@ -120,3 +120,45 @@ func TestDatedIs(t *testing.T) {
 	require.False(t, next.Is(day("2026-11-20")))
 	require.True(t, next.MayBe(day("2026-11-27")))
 }
+
+// People count weeks in days, and say so in few words.
+func TestDaysOfWeeks(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC) // a Tuesday
+	for text, want := range map[string]string{
+		"Vendredi en huit, je vous envoie le planning.":   "2026-12-04",
+		"On se revoit d'aujourd'hui en huit.":             "2026-12-01",
+		"Je vous appelle lundi en quinze.":                "2026-12-14",
+		"Los llamo de hoy en ocho.":                       "2026-12-01",
+		"Te mando el informe de mañana en ocho.":          "2026-12-02",
+		"El viernes en quince días lo vemos.":             "2026-12-11",
+		"Telefono-lhe de hoje a oito.":                    "2026-12-01",
+		"De sexta a oito dias entrego a proposta.":        "2026-12-04",
+		"Heute in acht Tagen komme ich vorbei.":           "2026-12-01",
+		"Heute in vierzehn Tagen steht das Angebot.":      "2026-12-08",
+		"Freitag in einer Woche schicke ich es.":          "2026-12-04",
+		"I'll call you a week today.":                     "2026-12-01",
+		"You'll have it tomorrow week.":                   "2026-12-02",
+		"I'll send it Friday fortnight.":                  "2026-12-11",
+		"We meet in a fortnight.":                         "2026-12-08",
+		"I'll send it Friday week.":                       "2026-12-04",
+		"In acht Tagen bin ich zurück.":                   "2026-12-02 or 2026-12-01",
+		"Dans quinze jours on signe.":                     "2026-12-09 or 2026-12-08",
+		"You get it Friday after next.":                   "2026-11-27 or 2026-12-04",
+		"Übernächsten Freitag liefern wir.":               "2026-11-27 or 2026-12-04",
+		"I'll send the eight files to the ten on Friday.": "2026-11-27",
+		"Viernes a las ocho te llamo.":                    "2026-11-27",
+		"Freitag um acht rufe ich an.":                    "2026-11-27",
+		"Vendredi à huit heures je vous appelle.":         "2026-11-27",
+	} {
+		var said []string
+		for _, d := range planner.DatesIn(text, at) {
+			day := d.To.Format(time.DateOnly)
+			if !d.Other.IsZero() {
+				day += " or " + d.Other.Format(time.DateOnly)
+			}
+			said = append(said, day)
+		}
+		require.Equal(t, []string{want}, said, text)
+	}
+}

@@ -30,6 +30,12 @@
 //     of others, laughed at, taken back later, of another time, or does not name what it
 //     would fill, is a question, whoever proposes it. A platform is believed only where
 //     it keeps the transcript to itself.
+//   - What is said or denied is told by the part of the sentence that names it, and what
+//     is taken back, asked, hoped or limited right after is a question. Where two planners
+//     heard the same in the same words, what only a single listener could not be sure of
+//     is none.
+//   - A quotation is held against what stands around it, to some two thousand bytes: what
+//     is proposed costs no more of a long talk than of a short one.
 //   - A currency is written only where it was said with the amount.
 //   - Nothing is overwritten by a rule: what HubSpot has stands, unless a
 //     proposal says otherwise and shows the old value.

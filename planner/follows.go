@@ -29,7 +29,7 @@ func (p *plan) supported(a *proposal) bool {
 		said, ok := p.words.Find(e.Quote)
 		switch {
 		case !ok:
-		case p.heard(a.by) && !p.saidBy(&said, e.Speaker):
+		case !p.saidBy(&said, e.Speaker):
 			why = DroppedOtherSpeaker
 		default:
 			found = append(found, said)
@@ -96,9 +96,11 @@ func (p *plan) notFollowing(a *proposal) {
 			why = odd
 		case a.tool.Object == "task" && name == "hs_timestamp":
 			why = "" // the task's own date is told by its words
-		case name == "closedate" && why == "" && a.Properties[name] != "" && p.heard(a.by) && !p.speaksOf(a.Evidence, closingWords):
+		case name == "closedate" && why == "" && a.Properties[name] != "" && !p.speaksOf(a.Evidence, closingWords):
 			why = "may be the day of something else"
-		case why == "" && a.by != ByPhrases && definition.Type == "enumeration" && len(definition.Options) > 0 && value != "" && !slices.Contains(chosenProperties, name) && !p.saysSome(a.Evidence, value, p.valueLabel(a.tool.Object, name, value)),
+		case strings.HasSuffix(why, severalSaid) && p.saidWithUnit(a.Evidence, definition, value):
+			why = ""
+		case why == "" && a.by != ByPhrases && definition.Type == "enumeration" && len(definition.Options) > 0 && value != "" && (!slices.Contains(chosenProperties, name) || strings.HasSuffix(name, "priority")) && !p.saysSome(a.Evidence, value, p.valueLabel(a.tool.Object, name, value)),
 			why == "" && name == "jobtitle" && value != "" && !p.saysMost(a.Evidence, value):
 			why = notSaid
 		case name == "deal_currency_code" && a.Properties["amount"] != "":
@@ -112,14 +114,9 @@ func (p *plan) notFollowing(a *proposal) {
 }
 
 // saysSome says that the sentences of quotations have a word of a value, or of what the
-// account calls it.
+// account calls it, be it in another language.
 func (p *plan) saysSome(evidence []meeting.Evidence, texts ...string) bool {
-	said := p.sentences(evidence)
-	return slices.ContainsFunc(texts, func(text string) bool {
-		return slices.ContainsFunc(folded(text), func(w string) bool {
-			return slices.ContainsFunc(said, func(s string) bool { return alike(s, w) })
-		})
-	})
+	return says(p.sentences(evidence), texts...)
 }
 
 // saysMost says that they have half of the words of a text that tell something, or more.
@@ -127,6 +124,25 @@ func (p *plan) saysMost(evidence []meeting.Evidence, text string) bool {
 	text = strings.Join(folded(text), " ")
 	n, _ := shared(text, strings.Join(p.sentences(evidence), " "))
 	return 2*n >= len(contentWords(text))
+}
+
+// saidWithUnit says that a number was said right before what its property counts:
+// "a hundred and twenty pieces".
+func (p *plan) saidWithUnit(evidence []meeting.Evidence, d hubspot.Property, value string) bool {
+	target, err := hubspot.ParseNumber(value)
+	if err != nil || d.Name == "amount" || d.Name == "" {
+		return false
+	}
+	return slices.ContainsFunc(evidence, func(e meeting.Evidence) bool {
+		words := spaced(e.Quote)
+		return slices.ContainsFunc(AmountsIn(e.Quote), func(n Amount) bool {
+			_, behind, _ := strings.Cut(words, " "+n.Text+" ")
+			unit := fold(firstWord(behind))
+			return math.Abs(n.Value-target) < 0.005 && len(unit) > 2 && slices.ContainsFunc(folded(d.Label), func(w string) bool {
+				return kindOf(w) == kindOf(unit) || alike(w, unit) || len(unit) > 4 && strings.HasPrefix(w, unit)
+			})
+		})
+	})
 }
 
 // counts says that a word is the name of a property that holds numbers: "seats".
@@ -165,14 +181,7 @@ func oddText(name, value string, hidden bool) string {
 
 // speaksOf says whether the segment of a quotation, or one beside it, has such words.
 func (p *plan) speaksOf(evidence []meeting.Evidence, table string) bool {
-	for _, e := range evidence {
-		in := p.passageOf(e)
-		around := append([]string{in.segment, in.after}, in.before[:min(1, len(in.before))]...)
-		if hasAny(" "+strings.Join(wordsIn(strings.Join(around, " . ")), " ")+" ", table) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(evidence, func(e meeting.Evidence) bool { return sayAny(p.passageOf(e).around(), table) })
 }
 
 // asked says whether anyone asked for what is proposed, and notes what in the way
@@ -190,9 +199,7 @@ func (p *plan) asked(a *proposal) bool {
 	}
 	words := " " + strings.Join(wordsIn(strings.Join(sentences, " ")), " ") + " "
 	if a.tool.Object == "ticket" {
-		// The platform's agent heard more than it quotes: where nobody can look, a human is
-		// asked.
-		if !hasAny(words, ticketWords) && p.heard(a.by) {
+		if !hasAny(words, ticketWords) || a.tool.Operation == policy.Create && (p.refusedTicket(*a) || p.ofOurOwn(a.Evidence)) {
 			p.drop(a.by, a.Tool, DroppedNotAsked)
 			return false
 		}
@@ -207,22 +214,60 @@ func (p *plan) asked(a *proposal) bool {
 	}
 	doubt(m.conditional, "it was said for a case that may not come")
 	doubt(m.hearsay, "it was told of others")
-	if !p.heard(a.by) {
-		return true
-	}
 	doubt(m.loose, "it was said loosely")
 	doubt(m.done && a.tool.Object == "task", "it may be done already")
 	doubt(a.tool == (policy.Tool{Object: "deal", Operation: policy.Create}) && !hasAny(words, dealWords), "nobody spoke of opening a deal")
-	doubt(m.negated && slices.ContainsFunc(sortedKeys(a.Properties), func(name string) bool {
-		d, _ := p.res.definition(a.tool.Object, name)
-		return d.Type == "enumeration" || slices.Contains(chosenProperties, name)
-	}) && a.tool.Operation == policy.Update && a.Properties["amount"] == "", "what was said may mean the contrary")
+	doubt(p.denies(*a), contrary)
+	doubt(p.withdrawn(a.Evidence), withdrawnAfter)
 	return true
 }
 
-// heard says that what a planner quotes can be held against the talk: a platform may keep
-// the transcript to itself, and then has to be believed.
-func (p *plan) heard(by string) bool { return by != ByPlatform || p.words.Spoken() }
+// refusedTicket says that no ticket is asked for where one is spoken of: it is not
+// wanted, or it is one that is there.
+func (p *plan) refusedTicket(a proposal) bool {
+	return p.refusedLater(a) || !slices.ContainsFunc(a.Evidence, func(e meeting.Evidence) bool {
+		in := p.passageOf(e)
+		refuses := func(text string, most int) bool {
+			return slices.ContainsFunc(clausesOf(text), func(c string) bool {
+				return hasAny(spaced(c), ticketWords) && (hasAny(spaced(c), moodNot+elsewhereNot) || hasAny(spaced(c), offWords)) && len(contentWords(c)) <= most
+			})
+		}
+		// Who answers "no ticket" says it of this one, and who says more may speak of another.
+		if refuses(in.sentence, len(in.sentence)) || slices.ContainsFunc(append([]string{in.rest}, in.after...), func(text string) bool { return refuses(text, 2) }) {
+			return false
+		}
+		return slices.ContainsFunc(append([]string{in.sentence}, in.around()...), func(text string) bool {
+			words := spaced(text)
+			return hasAny(words, ticketWords) && len(thatTicket.FindAllString(words, -1)) < len(anyTicket.FindAllString(words, -1))
+		})
+	})
+}
+
+// refusedLater says that somebody says later of the same thing that it needs no ticket.
+func (p *plan) refusedLater(a proposal) bool {
+	if a.said < 0 {
+		return false
+	}
+	about := contentWords(a.Properties["subject"])
+	return slices.ContainsFunc(p.in.Meeting.Transcript.Segments[a.said+1:], func(s meeting.Segment) bool {
+		return slices.ContainsFunc(clausesOf(clipBytes(s.Text)), func(c string) bool {
+			n, _ := sharedWords(about, contentWords(c))
+			return n > 0 && hasAny(spaced(c), ticketWords) && isDenied([]string{c})
+		})
+	})
+}
+
+// ofOurOwn says that nobody from outside was there, and that the quoted sentences name
+// nobody's record: what is asked for is for the house.
+func (p *plan) ofOurOwn(evidence []meeting.Evidence) bool {
+	return len(p.people.External) == 0 && !p.namesRecord(p.sentences(evidence))
+}
+
+// A ticket that is to be opened is any, and "the ticket" is one that is there.
+var (
+	anyTicket  = wordsPattern(`(?:ticket|case|incident|\pL*meldung|supportanfrage|\pL+fall|serviceauftrag|request|call|report|billet|demande|incidencia|tique|chamado|ocorrência)`)
+	thatTicket = wordsPattern(`(?:the|that|this|your|my|das|dieses|le|ce|cette|el|este|ese|la|o|esse|este) (?:ticket|case|incident|billet|demande|incidencia|tique|chamado|ocorrência)`)
+)
 
 // impostor says that somebody else at the meeting goes by the name of the speaker: a
 // name alone anyone can give themselves.
@@ -532,7 +577,7 @@ func (s support) text(value string) string {
 		}
 	}
 	for i, field := range strings.Fields(value) {
-		word := strings.TrimFunc(field, func(r rune) bool { return !unicode.IsLetter(r) })
+		word := strings.TrimFunc(belonging.ReplaceAllString(field, ""), func(r rune) bool { return !unicode.IsLetter(r) })
 		letters := []rune(word)
 		// The first word of a text has a capital without being a name.
 		if i == 0 || len(letters) < 3 || !unicode.IsUpper(letters[0]) || unicode.IsUpper(letters[1]) {
@@ -546,6 +591,9 @@ func (s support) text(value string) string {
 	}
 	return ""
 }
+
+// belonging is the ending of "Hollinsea's".
+var belonging = regexp.MustCompile(`['’]s\PL*$`)
 
 // dayNumber says that a number in a text is that of a day, month or year that was
 // said in words: "by Friday" as "by 20 November 2026".

@@ -31,8 +31,10 @@ func (p *plan) heldThing(a proposal, picked Record) meant {
 	_, here := byID(list, picked.ID)
 	if !here && a.by == ByPlatform {
 		// A platform may name what is none of those who were there: then it is held
-		// against the others that it names.
-		list, here = p.res.of(object), true
+		// against the others that it names. One that is not called as the companies of those
+		// who were there has to be spoken of.
+		list = p.res.of(object)
+		here = !p.words.Spoken() || p.isCalledLikeTheirs(object, picked) || p.isSpokenOf(object, picked, quotes)
 	}
 	if !here {
 		if slices.ContainsFunc(p.in.Meeting.CRMHints, func(h meeting.CRMHint) bool { return h.ID == picked.ID }) {
@@ -52,8 +54,37 @@ func (p *plan) heldThing(a proposal, picked Record) meant {
 	return meant{doubt: worded(severalMeant, object), several: list}
 }
 
+// isCalledLikeTheirs says that a record's name has a word of a company that was there.
+func (p *plan) isCalledLikeTheirs(object string, r Record) bool {
+	own := telling(labelOf(object, r.Properties))
+	return len(p.people.External) == 0 || slices.ContainsFunc(p.people.External, func(x Person) bool {
+		theirs := telling(nameOfDomain(x.Domain))
+		for _, ref := range p.refsOf(x) {
+			c, _ := byID(p.res.Companies, p.recordID(ref))
+			theirs = append(theirs, p.companyWords(c)...)
+		}
+		return slices.ContainsFunc(own, func(w string) bool {
+			return kinds[kindOf(w)] == nil && slices.ContainsFunc(theirs, func(t string) bool { return sameName(w, t) || len(w) > 4 && strings.Contains(t, w) })
+		})
+	})
+}
+
+// isSpokenOf says that a quotation, or what leads to it, has a word of a record's name,
+// beside what many are called by.
+func (p *plan) isSpokenOf(object string, r Record, quotes []meeting.Evidence) bool {
+	own := slices.DeleteFunc(p.wordsOf(object, r), func(w string) bool { return kinds[kindOf(w)] != nil })
+	return slices.ContainsFunc(quotes, func(e meeting.Evidence) bool {
+		return slices.ContainsFunc(p.leadingTo(e), func(text string) bool {
+			return slices.ContainsFunc(folded(text), func(said string) bool {
+				return slices.ContainsFunc(own, func(w string) bool { return sameName(said, w) })
+			})
+		})
+	})
+}
+
 // heldPerson holds a contact against the names in the words, and against who said
-// them.
+// them. A job or a number is that of whom the sentence tells, and not of who tells it, or
+// was there.
 func (p *plan) heldPerson(picked Record, quotes []meeting.Evidence) meant {
 	type person struct {
 		name   personName
@@ -99,11 +130,11 @@ func (p *plan) heldPerson(picked Record, quotes []meeting.Evidence) meant {
 		case len(same) > 1:
 			same = slices.DeleteFunc(same, func(r Record) bool { return r.ID == "" })
 			return meant{doubt: worded(severalMeant, "contact"), several: same}
-		case f > noFit || speaker && !some && !isOfAnother(sentence):
+		case f > noFit:
 			return one("contact", picked)
 		case some || tellsOfNamed(sentence):
 			return p.unheard(picked)
-		case isOfAnother(sentence):
+		case isOfAnother(sentence) || !p.isToldTo(picked, e, words):
 			return p.spokenOfBefore(picked, name, quotes)
 		}
 	}
@@ -113,6 +144,13 @@ func (p *plan) heldPerson(picked Record, quotes []meeting.Evidence) meant {
 		return one("contact", picked)
 	}
 	return p.spokenOfBefore(picked, name, quotes)
+}
+
+// isToldTo says that one of the organization's own tells somebody what they are: the only
+// one who was there from outside.
+func (p *plan) isToldTo(picked Record, e meeting.Evidence, words string) bool {
+	return p.isOurs(e.Speaker) && len(p.people.External) == 1 && p.isAttendee(picked) &&
+		slices.ContainsFunc(youWords[:], func(line string) bool { return hasAny(words, line) })
 }
 
 // spokenOfBefore is a contact if what leads to quotations names them.
@@ -164,7 +202,7 @@ var mine = regexp.MustCompile(` (?:my|our|mein|meine|unser|unsere|mon|ma|notre|m
 // their own number or job.
 func ofMine(words string) bool {
 	for _, m := range mine.FindAllStringSubmatch(words, -1) {
-		if !hasAny(" "+m[1], ownThings) {
+		if !hasAny(" "+m[1], ownThings) || strings.Contains(m[1], " s ") { // "my neighbour's number"
 			return true
 		}
 	}
@@ -217,7 +255,7 @@ func (p *plan) leadingTo(e meeting.Evidence) []string {
 // firstPerson are the words by which people speak of themselves, a line for each
 // language.
 const firstPerson = `
-i|i m|my|me|i ve|ich|mein|meine|mir|je|j|mon|ma|moi|yo|soy|mi|eu|sou|meu|minha`
+i|i m|my|me|i ve|mine|mine s|ich|mein|meine|mir|meins|je|j|mon|ma|moi|yo|soy|mi|eu|sou|meu|minha`
 
 // pointAt points at the record that a name means, if one can be told.
 func (p *plan) pointAt(m meant) (meeting.RecordRef, bool) {

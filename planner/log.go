@@ -220,10 +220,12 @@ func (p *plan) deals() ([]store.AssociationRef, string) {
 		}
 	}
 	open := p.work("deal")
-	if p.dealUnclear && !none && len(open) > 1 && len(p.dealsLogged()) == 0 {
+	_, ofMany := p.talk()
+	meant = p.uniqueRefs(meant)
+	if p.dealUnclear && (ofMany || len(meant) == 0) && !none && len(open) > 1 && len(p.dealsLogged()) == 0 {
 		return nil, fmt.Sprintf("it could belong to either of %d open deals: pick one, or it is put on none of them", len(open))
 	}
-	if meant = p.uniqueRefs(meant); len(meant) > 0 {
+	if len(meant) > 0 {
 		return meant, ""
 	}
 	if logged := p.dealsLogged(); len(logged) > 0 {
@@ -292,10 +294,13 @@ func (p *plan) planNote(refs []store.AssociationRef, waitsFor string) {
 	}
 }
 
-// noteLines are the summary and the next steps; where nobody wrote next steps,
-// the open action items are.
+// noteLines are the summary and the next steps; where nobody wrote next steps, the open
+// action items are. Where nobody wrote anything of the talk, there is no note.
 func (p *plan) noteLines() []line {
 	summary, next := linesOf(p.in.Meeting.Summary), linesOf(p.in.Meeting.NextSteps)
+	if len(summary) == 0 && len(next) == 0 {
+		return nil // the action items alone are tasks
+	}
 	if len(next) == 0 {
 		for _, item := range p.items() {
 			next = append(next, line{kind: bullet, text: literal(item.Text)})

@@ -86,6 +86,9 @@ func currencyAt(words []string, i int, account []string) string {
 	if word == "" || slices.Contains([]string{"not", "nicht", "keine", "kein", "pas", "non", "não", "no"}, before) {
 		return ""
 	}
+	if word == "$" && before == "r" {
+		return currencyCode("r$", account)
+	}
 	if c := ofWhom[word]; c != "" && word != "u" && word != "hong" && word != "us" {
 		return c
 	}

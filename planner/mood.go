@@ -11,11 +11,11 @@ import (
 // that nobody meant.
 const (
 	moodIf = `
-if|unless|provided that|assuming|in case|depending on|as long as|once we have|should we
-wenn|falls|sofern|vorausgesetzt|unter der bedingung|es sei denn|sobald
-si on|si vous|si nous|si le|si la|si les|si ça|si c|si l|si tout|s il|à condition|sous réserve|au cas où
-si nos|si se|si el|si lo|si no|si os|si usted|si ustedes|si hay|si todo|si conseguimos|si conseguís|si llega|siempre que|en caso de|a condición
-se a gente|se o|se os|se as|se for|se não|se vocês|se você|se nós|se tudo|se conseguirmos|se der|desde que|caso o|caso a`
+if|unless|provided that|provided the|provided we|provided they|provided it|provided our|assuming|in case|depending on|as long as|as soon as|once we have|once they|once the|once legal|once it|should we|for argument s sake|suppose|hypothetically|what if|imagine
+wenn|falls|sofern|vorausgesetzt|unter der bedingung|es sei denn|sobald|nehmen wir an|angenommen|hypothetisch|rein theoretisch
+si on|si vous|si nous|si le|si la|si les|si ça|si c|si l|si tout|s il|à condition|sous réserve|au cas où|dès que|une fois que|supposons|admettons|imaginons|mettons que
+si nos|si se|si el|si lo|si no|si os|si usted|si ustedes|si hay|si todo|si conseguimos|si conseguís|si llega|siempre que|en caso de|a condición|una vez que|en cuanto|supongamos|pongamos que|imaginemos|hipotéticamente
+se a|se o|se os|se as|se for|se não|se vocês|se você|se nós|se tudo|se conseguirmos|se der|desde que|assim que|caso o|caso a|vamos supor|suponhamos|imagina que|hipoteticamente`
 	moodHearsay = `
 i heard|i hear|we heard|word is|rumor|rumour|rumors|rumours|apparently|supposedly|allegedly|told me|they say|people say|someone said|so i m told|or so|reportedly|don t quote me
 habe gehört|hab gehört|hört man|angeblich|gerüchteweise|gerücht|gerüchte|man munkelt|soll angeblich|hat mir erzählt|hat mir gesagt|heißt es|munkelt man
@@ -46,20 +46,36 @@ assistent|assistentin|notizbot|protokollbot|anweisung|anweisungen|ignoriere
 assistante|l assistant|robot|ignore les|ignorez|consignes
 asistente|ignora las|ignora todo|instrucciones|inteligencia artificial
 assistente|ignore as|ignore todas|instruções|inteligência artificial`
+
+	// What a model reads may be in a language that no rule hears. For the commonest of
+	// these there are the words without which it can't be read at all.
+	elsewhereIf = `
+als het|als de|als we|als wij|als jullie|als u|als dat|mits|tenzij|indien|zodra
+se il|se la|se ci|se voi|se lei|se tutto|se i|se gli|qualora|purché|a patto che`
+	elsewhereHearsay = `
+ik heb gehoord|naar het schijnt|ho sentito|pare che|dicono che`
+	elsewhereLoose = `
+misschien|ongeveer|grapje|forse|più o meno|scherzo|non lo so`
+	elsewhereNot = `
+niet|geen|nooit|non|nessun|nessuna`
 )
 
 // mood is how something was said.
-type mood struct{ conditional, hearsay, loose, negated, done, machine bool }
+type mood struct{ conditional, hearsay, loose, done, machine bool }
 
 // moodOf reads it from the words of a quotation, in any of the languages: one that is
 // taken for another's costs a question.
 func moodOf(text string) mood {
-	words := " " + strings.Join(wordsIn(text), " ") + " "
+	words := ifIdioms.ReplaceAllString(spaced(text), " ")
 	return mood{
-		conditional: hasAny(words, moodIf), hearsay: hasAny(words, moodHearsay), loose: hasAny(words, moodLoose),
-		negated: hasAny(words, moodNot), done: hasAny(words, moodDone), machine: hasAny(words, moodMachine) || toMachine(text),
+		conditional: hasAny(words, moodIf+elsewhereIf), hearsay: hasAny(words, moodHearsay+elsewhereHearsay), loose: hasAny(words, moodLoose+elsewhereLoose),
+		done: hasAny(words, moodDone), machine: hasAny(words, moodMachine) || toMachine(text),
 	}
 }
+
+// ifIdioms have an "if" that makes nothing depend on anything, or another word of these
+// lists that means nothing of the kind.
+var ifIdioms = wordsPattern(`if i were you|if i m honest|if i may|if you ask me|if you don t mind|wenn ich ehrlich bin|wenn sie mich fragen|wenn ich darf|s il vous plaît|s il te plaît|s il vous plait|s il te plait|si possible|wenn möglich|if possible|si es posible|se possível|no give or take|if anyone does|if anybody does|if not if|if not before|wenn nicht früher|si je peux me permettre|si vous me demandez|si me permite|si le soy sincero|se me permite|se quer saber`)
 
 // machine is how people speak to software: by its name, as to somebody. That they
 // speak of it is nothing.
@@ -100,7 +116,8 @@ open|opening|create|creating|log|logging|raise|raising|file|filing|make|put in|p
 leg|lege|legen|legst|anlegen|angelegt|mach|mache|machen|macht|aufmachen|öffne|öffnen|eröffne|eröffnen|erstelle|erstellen|erstellt|brauche|brauchen|bitte|möchte|möchten|will|wollen
 ouvre|ouvrez|ouvrir|ouvrons|crée|créez|créer|créons|fais|faites|faire|faut|voudrais|voudrait|besoin
 abre|abra|abrir|abro|abrimos|abres|ábreme|ábrame|ábrenos|ábranos|crea|cree|crear|creo|haz|haga|necesito|necesitamos|quiero|queremos|por favor
-abra|abre|abrir|abro|abrimos|cria|crie|criar|crio|faz|faça|preciso|precisamos|quero|queremos|por favor`
+abra|abre|abrir|abro|abrimos|cria|crie|criar|crio|faz|faça|preciso|precisamos|quero|queremos|por favor
+vroeg|vraagt|vragen|graag|maak|maken|aanmaken|apri|aprite|aprire|apriamo|vorrei`
 	dealWords = `
 deal|deals|opportunity|opportunities|pipeline
 deal|geschäft|vorgang|chance|verkaufschance|opportunity
@@ -112,5 +129,7 @@ close|closes|closing|closed|sign|signs|signing|signed|signature|decide|decision|
 abschluss|abschließen|unterschreiben|unterschrift|unterschrieben|unterzeichnen|unterzeichnet|bestellung|bestellen|bestellt|auftrag|entscheidung|entscheiden|vertrag|zuschlag
 signature|signer|signe|signons|signez|commande|commander|décision|décider|contrat|conclure|clôture|clôturer
 firma|firmar|firmamos|pedido|decisión|decidir|contrato|cierre|cerrar|cerramos
-assinar|assinatura|assinamos|pedido|decisão|decidir|contrato|fechar|fechamento|fechamos`
+assinar|assinatura|assinamos|pedido|decisão|decidir|contrato|fechar|fechamento|fechamos
+getekend|tekenen|ondertekend|ondertekening|handtekening|contract
+firmare|firmiamo|contratto|ordine|chiudere|chiudiamo|chiusura`
 )

@@ -49,7 +49,17 @@ func (p *plan) told(a *proposal) bool {
 		if to, ok := p.pointAt(m); ok {
 			a.Target = to
 		}
-	case p.heard(a.by) && !nothing && a.Target.Ref == "":
+	case nothing && a.by != ByPlatform && object == "contact":
+		var name string
+		if m, name = p.contactIn(a.Evidence); name == "" {
+			break
+		}
+		a.Target.Name = name
+		if to, ok := p.pointAt(m); ok {
+			a.Target = to
+			m = p.held(*a)
+		}
+	case !a.unheard && !nothing && a.Target.Ref == "":
 		m = p.held(*a)
 	}
 	if m.dropped != "" {
@@ -172,6 +182,22 @@ func (p *plan) contactCalled(name string) meant {
 		return notThere("contact", m)
 	}
 	return meant{doubt: nobodyCalled}
+}
+
+// contactIn is the contact whom quotations name, where nobody said which is meant; nothing,
+// if they name none.
+func (p *plan) contactIn(quotes []meeting.Evidence) (found meant, called string) {
+	for _, name := range namesIn(quotes) {
+		m := p.contactCalled(name)
+		switch {
+		case m.doubt == nobodyCalled || m.dropped != "":
+		case called == "" || found.ref == m.ref && m.doubt == "":
+			found, called = m, name
+		default:
+			return meant{doubt: worded(severalMeant, "contact"), several: uniqueRecords(slices.Concat(found.several, m.several))}, name
+		}
+	}
+	return found, called
 }
 
 // isColleague says whether a contact is of a company whose people were there.
@@ -330,6 +356,11 @@ func (p *plan) withOwner(a *proposal) bool {
 		a.doubts = append(a.doubts, severalOwners)
 		return true
 	case a.by == ByPlatform:
+		a.doubts = append(a.doubts, notTheOwner)
+		return true
+	case a.tool.Object == "task":
+		// Whose it is, the words tell; who proposed it did not listen well.
+		delete(a.Properties, property)
 		a.doubts = append(a.doubts, notTheOwner)
 		return true
 	default:

@@ -94,8 +94,16 @@ func (r *resolver) missingNames() map[string][]string {
 					want(ref.Object, ref.Name)
 				}
 			}
-			if _, known := byID(r.out.Contacts, a.Target.ID); object == "contact" && operation == "update" && a.Target.ID != "" && !known && list.By != ByPlatform {
-				// Whoever picked it was shown it, or guessed: it counts only if it is found by
+			if contact, known := byID(r.out.Contacts, a.Target.ID); known && object == "contact" && list.By == ByPlatform && !p.isAttendee(contact) {
+				// A first name may be a colleague's as well: they are read, too.
+				for _, name := range namesIn(a.Evidence) {
+					if !strings.Contains(name, " ") && isCalled(object, contact, name) {
+						missing[object] = append(missing[object], name)
+					}
+				}
+			}
+			if _, known := byID(r.out.Contacts, a.Target.ID); object == "contact" && operation == "update" && (a.Target.ID != "" && !known || a.Target.ID+a.Target.Name+a.Target.Email == "") && list.By != ByPlatform {
+				// Whoever picked it was shown it, or guessed, or could not be shown it: it counts only if it is found by
 				// the name that was said.
 				for _, name := range namesIn(a.Evidence) {
 					want(object, name)

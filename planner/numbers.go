@@ -107,7 +107,7 @@ func numberAt(words []string) (value float64, used int) {
 			return total + current, last // another number begins
 		case small:
 			current += n
-		case large && m < 1000 && current < 10:
+		case large && m < 1000 && (current < 10 || word == "hundred" && current < 100): // "twenty-four hundred"
 			current = max(1, current) * m
 		case large && m >= 1000 && (i > 0 || word == "thousand" || word == "tausend" || word == "mille" || word == "mil"):
 			total, current = total+max(1, current)*m, 0

@@ -3,19 +3,20 @@ package planner
 import (
 	"context"
 	"slices"
+
+	"github.com/debriefhq/debrief/meeting"
 )
 
-// openTasks reads the tasks of those who were there, where one is proposed of what was
-// said: what HubSpot has open already is not made twice. One that is done is none of
-// them. For the platform's own items alone it is not worth a call of every meeting.
+// makesTasks says whether a task may be made of what was said.
+func (r *resolver) makesTasks() bool {
+	return r.wanted.objects["task"] || slices.ContainsFunc(r.in.Meeting.ActionItems, func(item meeting.ActionItem) bool { return !item.Completed })
+}
+
+// openTasks reads the tasks of those who were there, where one is to be made: what
+// HubSpot has open already is not made twice. One that is done is none of them.
 func (r *resolver) openTasks(ctx context.Context) error {
-	if !r.wanted.objects["task"] {
+	if !r.makesTasks() {
 		return nil
-	}
-	if ids := r.attending(); len(ids) > 0 {
-		if err := r.follow(ctx, "contact", "task", ids); err != nil {
-			return err
-		}
 	}
 	if err := r.batch(ctx, "task", "", r.linkedIDs("task")); err != nil {
 		return err

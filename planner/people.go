@@ -288,7 +288,7 @@ func (l peopleLists) kindOf(p Person, ignored []string) kind {
 		return glob(pattern, p.Email)
 	})
 	switch {
-	case p.Name != "" && named():
+	case p.Name != "" && (named() || l.isMachine(p.Name, local)):
 		return kindNobody
 	case p.Email == "":
 		return kindPerson
@@ -299,6 +299,18 @@ func (l peopleLists) kindOf(p Person, ignored []string) kind {
 	default:
 		return kindPerson
 	}
+}
+
+// isMachine says that a name ends as machines' do. Somebody may be called so: then their
+// address says the name as people's do, "ben.bot".
+func (l peopleLists) isMachine(name, local string) bool {
+	_, last := splitName(name)
+	words := wordsIn(last)
+	if len(words) == 0 || !slices.Contains(l["machine"], words[len(words)-1]) {
+		return false
+	}
+	parts := strings.FieldsFunc(local, func(r rune) bool { return strings.ContainsRune("._-", r) })
+	return len(parts) < 2 || !slices.Contains(parts, words[len(words)-1])
 }
 
 func (l peopleLists) freeMail(domain string) bool {

@@ -108,9 +108,7 @@ func newTicket(h *hearing, m match) *heard {
 	subject, quoted, before := m.group("subject"), []int{m.at}, false
 	if subject == "" && m.group("about") != "" {
 		subject = m.tail()
-		if cut := firstOf(particleAtEnd.ReplaceAllString(subject, "")); cut != "" {
-			subject = cut
-		}
+		subject = particleAtEnd.ReplaceAllString(subject, "")
 		subject = thatFirst.ReplaceAllString(h.withoutCall(subject), "")
 	}
 	if subject == "" || thatThing.MatchString(subject) {
@@ -195,7 +193,7 @@ func (m match) tail() string {
 }
 
 // particleAtEnd is what a German verb leaves at the end: "leg ein Ticket … an".
-var particleAtEnd = regexp.MustCompile(`(?i) (?:an|auf)$|,? (?:please|bitte|s il vous plaît|por favor)$`)
+var particleAtEnd = regexp.MustCompile(`(?i) (?:an|auf)$|(?:^|,? )(?:please|thanks|thank you|bitte|danke|s['’]il (?:vous|te) plaît|merci|por favor|gracias|(?:se )?(?:faz|fizer) favor|obrigad[oa])$`)
 
 // articleFirst is the article that a title does without.
 var articleFirst = regexp.MustCompile(`^(?i:the|an?|our|das|die|der|den|dem|eine?n?|le|la|les|une?|el|los|las|una?|o|os|as|uma?|nossa?) |^(?i:l)['’]`)

@@ -67,13 +67,13 @@ func Plan(in Input) Planned {
 }
 
 // begin plans who was there and what is proposed. Of an internal or cancelled meeting
-// there is nothing to plan.
+// there is nothing to plan, nor of one with somebody who wants to work for the house.
 func begin(in Input) (*plan, bool) {
 	p := &plan{
 		in: in, res: in.Resolution, people: Who(in.Subject), lists: readPeopleFile(peopleFile), drafts: map[string]*store.Draft{},
 		words: WordsOf(in.Meeting.Details), companies: map[string]store.AssociationRef{}, contacts: map[string]store.AssociationRef{}, refs: map[string]store.AssociationRef{},
 	}
-	if in.Meeting.State == meeting.StateCanceled || p.people.Attendance() == Internal {
+	if in.Meeting.State == meeting.StateCanceled || p.people.Attendance() == Internal || p.hires() {
 		return nil, false
 	}
 	p.planCompanies()
@@ -81,6 +81,22 @@ func begin(in Input) (*plan, bool) {
 	p.planProposals()
 	return p, true
 }
+
+// hires says that a meeting is a job interview: it is called so, and who came from
+// outside writes from free mail and is nobody to the CRM.
+func (p *plan) hires() bool {
+	return hasAny(spaced(p.in.Meeting.Title), hiring) && len(p.people.External) > 0 && !slices.ContainsFunc(p.people.External, func(x Person) bool {
+		_, known := p.res.contact(x.Email)
+		return known || x.Domain != ""
+	})
+}
+
+const hiring = `
+interview|hiring|candidate|applicant|recruiting|phone screen
+bewerbungsgespräch|vorstellungsgespräch|bewerber|bewerberin|bewerbung
+entretien d embauche|entretien de recrutement|candidat|candidature|recrutement
+entrevista|candidato|candidata|proceso de selección
+entrevista|candidato|candidata|processo seletivo|recrutamento`
 
 type plan struct {
 	in      Input
@@ -107,11 +123,16 @@ type plan struct {
 	// spoken are the transcript's segments as words: see passageOf.
 	spoken   []string
 	passages map[meeting.Evidence]passage
+	// cut are the segments that were quoted, in sentences, and lines what was written.
+	cut   map[int]sentences
+	lines []sentences
 	// sums and contents are those of the segments, and peopleWords are of the names of those
 	// who were there; made when they are needed first.
 	sums        [][]float64
 	contents    [][]string
 	peopleWords map[string]bool
+	// capitals says of the words that were said whether one had a capital.
+	capitals map[string]bool
 	// tasksProposed are drafted with the action items.
 	tasksProposed []proposal
 }
@@ -496,6 +517,10 @@ func (p *plan) newCompany(domain string) store.AssociationRef {
 		if p.res.denied("company") {
 			d.Content.Doubt = mayNotRead("companies")
 		}
+		ofDomain := slices.DeleteFunc(slices.Clone(p.people.External), func(x Person) bool { return x.Domain != domain })
+		if len(ofDomain) > 0 && !slices.ContainsFunc(ofDomain, func(x Person) bool { return !oddName(x) }) {
+			d.Content.Doubt = joinDoubts(d.Content.Doubt, "the name of the only one from there does not look like a person's")
+		}
 	}
 	return store.AssociationRef{Object: "company", Key: key}
 }
@@ -524,7 +549,7 @@ func (p *plan) contactOf(person Person, purpose string) store.AssociationRef {
 		if p.res.denied("contact") {
 			d.Content.Doubt = mayNotRead("contacts")
 		}
-		if moodOf(person.Name).machine || len(wordsIn(person.Name)) > mostNameWords || strings.ContainsAny(person.Name, "<>{}[]=") {
+		if oddName(person) {
 			d.Content.Doubt = joinDoubts(d.Content.Doubt, "the name does not look like a person's")
 		}
 		if slices.ContainsFunc(p.res.Contacts, func(c Record) bool { return nameOfContact(c).fits(nameWords(person.Name)) == whole }) {
@@ -550,6 +575,11 @@ func (p *plan) contactOf(person Person, purpose string) store.AssociationRef {
 		p.completeContact(person, w)
 	}
 	return store.AssociationRef{Object: "contact", Key: key}
+}
+
+// oddName says that a name does not look like a person's.
+func oddName(p Person) bool {
+	return moodOf(p.Name).machine || len(wordsIn(p.Name)) > mostNameWords || strings.ContainsAny(p.Name, "<>{}[]=")
 }
 
 // mostNameWords is how many words a person's name has at most, with titles and the like.

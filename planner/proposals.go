@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/debriefhq/debrief/hubspot"
 	"github.com/debriefhq/debrief/meeting"
 	"github.com/debriefhq/debrief/policy"
 	"github.com/debriefhq/debrief/store"
@@ -60,6 +61,10 @@ const (
 	DroppedRepeats      = "it repeats another"
 	DroppedOpenTask     = "HubSpot has an open task for it"
 	DroppedNobody       = "it is for a room, a notetaker or the like"
+	DroppedOrder        = "it puts an order down, and promises nothing"
+	DroppedNicety       = "it is a politeness, and promises nothing"
+	DroppedNobodyNamed  = "nobody said the person's name or address"
+	DroppedNoDomain     = "nobody said the company's domain, without which it can't be told from others"
 	DroppedNothingLeft  = "nothing that could be written is left of it"
 )
 
@@ -131,7 +136,7 @@ func (p *plan) proposals() []proposal {
 	order := func(a, b proposal) int {
 		x, _ := json.Marshal(a.ProposedAction)
 		y, _ := json.Marshal(b.ProposedAction)
-		return cmp.Or(cmp.Compare(rank(a.tool), rank(b.tool)), cmp.Compare(a.name, b.name), slices.Compare(x, y))
+		return cmp.Or(cmp.Compare(rank(a.tool), rank(b.tool)), cmp.Compare(a.name, b.name), slices.Compare(x, y), cmp.Compare(a.by, b.by))
 	}
 	slices.SortFunc(all, order)
 	all = slices.CompactFunc(all, func(a, b proposal) bool { return order(a, b) == 0 })
@@ -159,9 +164,25 @@ func plans(t policy.Tool) bool {
 // than the platform's own agent can mean no record that was not resolved, and what
 // HubSpot would refuse is no question worth asking.
 func (p *plan) bounded(a *proposal) bool {
+	if !a.unheard && a.tool.Object == "task" && sayAny([]string{p.sentencesOf(a)}, anOrder) && !slices.ContainsFunc(wordsIn(p.sentencesOf(a)), func(w string) bool { return events[w] }) {
+		p.drop(a.by, a.Tool, DroppedOrder)
+		return false
+	}
+	if !a.unheard && a.tool.Object == "task" && nicety.MatchString(spaced(p.sentencesOf(a))) && len(DatesIn(p.sentencesOf(a), p.in.start().In(p.in.location()))) == 0 {
+		p.drop(a.by, a.Tool, DroppedNicety)
+		return false
+	}
+	if !a.unheard && a.tool == (policy.Tool{Object: "contact", Operation: policy.Create}) && a.unsupported["email"] != "" && !p.saysName(a.Properties["firstname"], a.Properties["lastname"]) {
+		p.drop(a.by, a.Tool, DroppedNobodyNamed)
+		return false
+	}
 	nobody := a.tool.Object == "contact" && p.lists.kindOf(person(strings.TrimSpace(a.Properties["firstname"]+" "+a.Properties["lastname"]), a.Properties["email"], ""), p.in.Ignored) != kindPerson
 	if nobody {
 		p.drop(a.by, a.Tool, DroppedNobody)
+	}
+	if domain := bareDomain(a.Properties["domain"]); !a.unheard && a.tool == (policy.Tool{Object: "company", Operation: policy.Create}) && (p.lists.companyDomain("@"+domain) == "" || a.unsupported["domain"] != "") {
+		p.drop(a.by, a.Tool, DroppedNoDomain)
+		return false
 	}
 	if nobody || a.by == ByPlatform {
 		return !nobody
@@ -196,6 +217,28 @@ func (p *plan) bounded(a *proposal) bool {
 	}
 	return true
 }
+
+// saysName says that a name was said as one, anywhere in the meeting.
+func (p *plan) saysName(parts ...string) bool {
+	words := nameWords(strings.Join(parts, " "))
+	if p.capitals == nil {
+		p.capitals = map[string]bool{}
+		texts := []string{p.in.Meeting.Summary.Text, p.in.Meeting.NextSteps.Text}
+		for _, s := range p.in.Meeting.Transcript.Segments {
+			texts = append(texts, s.Text)
+		}
+		for _, text := range texts {
+			said := spokenOf(text)
+			for i, w := range said.words {
+				p.capitals[w] = p.capitals[w] || said.capital[i] && (i == 0 || !placesBefore[said.words[i-1]])
+			}
+		}
+	}
+	return slices.ContainsFunc(words, func(w string) bool { return p.capitals[w] })
+}
+
+// placesBefore stand before the name of a place.
+var placesBefore = wordSet("to in from near at nach in aus bei à en a em de d")
 
 // about names what a proposal is about: the record, or what it would make.
 func (p *plan) about(a proposal) string {
@@ -264,8 +307,9 @@ func (p *plan) reconciled(all []proposal) []proposal {
 }
 
 // oncePerPromise keeps one of several tickets or deals that are proposed of one thing
-// under different names.
+// under different names, and has several planners' updates of one record be about the same.
 func (p *plan) oncePerPromise(all []proposal) {
+	p.oneRecord(all)
 	better := func(a, b proposal) bool {
 		if x, y := len(a.wrong()), len(b.wrong()); x != y {
 			return x < y
@@ -278,20 +322,125 @@ func (p *plan) oncePerPromise(all []proposal) {
 	for i := range all {
 		for j := range all {
 			a, b := &all[i], &all[j]
-			if i == j || a.gone || b.gone || a.tool != b.tool || a.at == b.at || a.tool.Operation != policy.Create || titleOf(a.tool.Object) == "" ||
-				a.tool.Object != "ticket" && a.tool.Object != "deal" || a.Ref != "" || b.Ref != "" || a.unheard || b.unheard || !better(*a, *b) {
+			if i == j || a.gone || b.gone || a.tool != b.tool || a.at == b.at || a.tool.Operation != policy.Create ||
+				a.tool.Object != "ticket" && a.tool.Object != "deal" || !mayBeOne(*a, *b) || a.unheard || b.unheard || !better(*a, *b) {
 				continue
 			}
 			title := titleOf(a.tool.Object)
 			n, of := shared(a.Properties[title], b.Properties[title])
 			near := a.said >= 0 && b.said >= 0 && abs(a.said-b.said) <= leadIn
-			if near && n > 0 || a.said >= 0 && a.said == b.said || n >= 2 && n == of {
-				a.Evidence = uniqueEvidence(append(a.Evidence, b.Evidence...))
+			if near && n > 0 || a.said >= 0 && a.said == b.said && onlyOneNamed(all, *a, *b) || n >= 2 && n == of {
+				a.absorb(*b)
 				p.drop(b.by, b.Tool, DroppedRepeats)
 				b.gone = true
 			}
 		}
 	}
+}
+
+// mayBeOne: who names two proposals means two, and no other planner tells which of
+// them is meant by naming neither.
+func mayBeOne(a, b proposal) bool {
+	return a.Ref == "" && b.Ref == "" || a.by != b.by && (a.Ref == "" || b.Ref == "")
+}
+
+// onlyOneNamed says that of what was proposed of the same words, no third one was given
+// a name: then it could as well be that one.
+func onlyOneNamed(all []proposal, a, b proposal) bool {
+	named := map[string]bool{}
+	for _, x := range all {
+		if x.Ref != "" && x.tool == a.tool && x.said == a.said {
+			named[x.Ref] = true
+		}
+	}
+	return len(named) <= 1 || a.Ref == "" && b.Ref == ""
+}
+
+// absorb takes over what another proposal of the same has: its evidence, its name for
+// others to refer to, and what it says that speaks for itself.
+func (a *proposal) absorb(b proposal) {
+	a.Evidence = uniqueEvidence(slices.Concat(a.Evidence, b.Evidence))
+	a.Ref = firstOf(a.Ref, b.Ref)
+	if b.Ref == "" {
+		return
+	}
+	a.Confidence = lowest(a.Confidence, b.Confidence)
+	for _, name := range sortedKeys(b.Properties) {
+		if _, has := a.Properties[name]; !has && b.sure(name) && name != "deal_currency_code" {
+			a.Properties[name] = b.Properties[name]
+			if currency := b.Properties["deal_currency_code"]; name == "amount" && currency != "" {
+				a.Properties["deal_currency_code"] = currency
+			}
+		}
+	}
+	if len(a.AssociateWith) == 0 && len(b.doubts) == 0 {
+		a.AssociateWith = b.AssociateWith
+	}
+}
+
+// oneRecord has updates of one record, by different planners, be about the same, whether
+// one of them has a name or not; and so an update that does not tell which record it
+// means, where another makes just that of the same words. What is linked to a named
+// update is linked to its record, whichever of them stays.
+func (p *plan) oneRecord(all []proposal) {
+	records := map[int]store.AssociationRef{}
+	named := map[string]meeting.RecordRef{}
+	for i, a := range all {
+		if a.tool.Operation != policy.Update {
+			continue
+		}
+		ref, _, doubt := p.find(a.Target)
+		if doubt != "" || a.untold != "" || ref.RecordID == "" {
+			continue
+		}
+		records[i] = ref
+		if a.Ref != "" {
+			named[a.Ref] = meeting.RecordRef{Object: ref.Object, ID: ref.RecordID}
+		}
+	}
+	for _, a := range all {
+		if a.tool.Operation == policy.Create {
+			delete(named, a.Ref)
+		}
+	}
+	for i := range all {
+		a := &all[i]
+		for k, to := range a.AssociateWith {
+			if record, ok := named[to.Ref]; ok {
+				a.AssociateWith = slices.Clone(a.AssociateWith)
+				a.AssociateWith[k] = record
+			}
+		}
+		if a.tool.Operation != policy.Update || a.Target.Ref != "" {
+			continue
+		}
+		for j, b := range all {
+			to, ok := records[j]
+			if !ok || a.tool != b.tool || a.by == b.by {
+				continue
+			}
+			mine, known := records[i]
+			if known && mine == to {
+				a.at = to.Object + " " + to.RecordID
+			} else if !known && a.says(b) && len(b.wrong()) == 0 {
+				a.at, a.Target, a.untold, a.several = to.Object+" "+to.RecordID, b.Target, "", nil
+				break
+			}
+		}
+	}
+}
+
+// says: a proposal says nothing but what another one does, of the same words.
+func (a proposal) says(b proposal) bool {
+	if a.said < 0 || a.said != b.said || len(a.Properties) == 0 || a.Target.ID != "" {
+		return false
+	}
+	for name, value := range a.Properties {
+		if !same(name, value, b.Properties[name]) {
+			return false
+		}
+	}
+	return true
 }
 
 // without takes a property out of a proposal.
@@ -308,7 +457,11 @@ func (a *proposal) without(name string) {
 // weight says how well a value is supported: 0 is best.
 func (p *plan) weight(a proposal, name string) int {
 	if !a.sure(name) {
-		return 3
+		n := 3 + len(a.wrong())
+		if slices.ContainsFunc([]string{otherNumber, otherDay, notSaid}, func(why string) bool { return strings.HasSuffix(a.unsupported[name], why) }) {
+			n += len(mereStrictness) // what was not said is no rival of what was
+		}
+		return n
 	}
 	sentence := p.passageOf(a.Evidence[0]).sentence
 	switch {
@@ -354,8 +507,16 @@ func (p *plan) settle(all []proposal, rivals []int, name string) {
 	if len(rivals) < 2 {
 		return
 	}
+	p.agree(all, rivals, name)
 	slices.SortStableFunc(rivals, func(i, j int) int {
 		a, b := all[i], all[j]
+		if x, y := p.weight(a, name), p.weight(b, name); x == y && !same(name, a.Properties[name], b.Properties[name]) {
+			if p.overtaken(a, b, name) {
+				return 1
+			} else if p.overtaken(b, a, name) {
+				return -1
+			}
+		}
 		return cmp.Or(cmp.Compare(p.weight(a, name), p.weight(b, name)), cmp.Compare(b.said, a.said), cmp.Compare(len(b.Properties), len(a.Properties)))
 	})
 	winner := &all[rivals[0]]
@@ -369,9 +530,9 @@ func (p *plan) settle(all []proposal, rivals []int, name string) {
 				winner.Evidence = uniqueEvidence(append(winner.Evidence, loser.Evidence...))
 				winner.Confidence = lowest(winner.Confidence, loser.Confidence)
 			}
-		case weight < p.weight(*loser, name):
+		case weight < p.weight(*loser, name) && !p.standAgainst(*loser, *winner, name):
 			p.drop(loser.by, loser.Tool, DroppedBetter)
-		case p.takenBack(*loser, *winner):
+		case p.takenBack(*loser, *winner) || p.overtaken(*loser, *winner, name):
 			p.drop(loser.by, loser.Tool, DroppedTakenBack)
 		default:
 			winner.Evidence = uniqueEvidence(append(winner.Evidence, loser.Evidence...))
@@ -394,6 +555,98 @@ func (p *plan) takenBack(first, second proposal) bool {
 	}
 	return false
 }
+
+// mereStrictness are the doubts that come of what a single listener can't be sure of.
+// Where two of them heard the same in the same words, they are none.
+var mereStrictness = []string{aside, whichDay, notOnTheList, whoItIs, oneSideSays, whatItIs, halfHeard, notNamedHere, onlySupposed, severalSaid}
+
+// agree lifts doubts of mere strictness from what two planners propose alike, of words
+// that were said in one place. What contradicts, denies or was hearsay stays.
+func (p *plan) agree(all []proposal, rivals []int, name string) {
+	alike := func(a, b proposal) bool {
+		return a.by != b.by && a.at == b.at && same(name, a.Properties[name], b.Properties[name]) && (a.said >= 0 && a.said == b.said || sameWords(a.Evidence[0].Quote, b.Evidence[0].Quote))
+	}
+	mere := func(why string) bool {
+		return slices.ContainsFunc(mereStrictness, func(m string) bool { return strings.HasSuffix(why, m) })
+	}
+	for _, i := range rivals {
+		if slices.ContainsFunc(rivals, func(j int) bool { return alike(all[i], all[j]) }) {
+			all[i].doubts = slices.DeleteFunc(slices.Clone(all[i].doubts), mere)
+			if mere(all[i].unsupported[name]) {
+				delete(all[i].unsupported, name)
+			}
+		}
+	}
+}
+
+// overtaken says that what was said for one proposal was left behind: another value was
+// said later in the talk, and who spoke next repeated it; or the same sentence comes to
+// it in the end.
+func (p *plan) overtaken(first, second proposal, name string) bool {
+	a, b := p.passageOf(first.Evidence[0]), p.passageOf(second.Evidence[0])
+	if a.at == b.at && a.segment == b.segment {
+		_, behind, ok := strings.Cut(spaced(b.segment), spaced(first.Evidence[0].Quote))
+		later, _, found := strings.Cut(" "+behind, spaced(second.Evidence[0].Quote))
+		return ok && found && hasAny(later+spaced(second.Evidence[0].Quote), inTheEnd)
+	}
+	if first.said < 0 || second.said <= first.said {
+		return false
+	}
+	// Of two who say different things, one gives in, or they disagree.
+	by := p.in.Meeting.Transcript.Segments[first.said].Speaker
+	if by == p.in.Meeting.Transcript.Segments[second.said].Speaker {
+		by = ""
+	}
+	return p.echoed(second, name, by)
+}
+
+// standAgainst says that two people name different values, and nothing speaks against the
+// first but that the other came later.
+func (p *plan) standAgainst(first, second proposal, name string) bool {
+	segments := p.in.Meeting.Transcript.Segments
+	return first.said >= 0 && second.said > first.said && len(first.doubts) == 0 && strings.HasSuffix(first.unsupported[name], saidLater) &&
+		segments[first.said].Speaker != segments[second.said].Speaker && !p.overtaken(first, second, name) && !p.echoed(second, name, "") && !p.passageOf(second.Evidence[0]).saysYes()
+}
+
+// echoed says that somebody else repeats a value right after it was said; by is who, if
+// it has to be one.
+func (p *plan) echoed(a proposal, name, by string) bool {
+	if a.said < 0 {
+		return false
+	}
+	segments := p.in.Meeting.Transcript.Segments
+	value := a.Properties[name]
+	for i := a.said + 1; i <= a.said+followOn && i < len(segments); i++ {
+		if segments[i].Speaker == segments[a.said].Speaker || by != "" && segments[i].Speaker != by {
+			continue
+		}
+		text := clipBytes(segments[i].Text)
+		if target, err := hubspot.ParseNumber(value); err == nil {
+			if saysNumber(text, target) || target >= 1000 && saysNumber(text, target/1000) {
+				return true
+			}
+			continue
+		}
+		if day, ok := dayOf(value, p.in.location()); ok {
+			if slices.ContainsFunc(DatesIn(text, p.in.start().In(p.in.location())), func(d Dated) bool { return d.MayBe(day) }) {
+				return true
+			}
+			continue
+		}
+		if clauses := naming(clausesOf(text), func(c string) bool { return says(folded(c), p.valueLabel(a.tool.Object, name, value)) }); says(folded(text), p.valueLabel(a.tool.Object, name, value)) && !sayAny(clauses, moodNot+elsewhereNot) {
+			return true
+		}
+	}
+	return false
+}
+
+// inTheEnd lead to what was settled, from what was said before it.
+const inTheEnd = `
+then|finally|in the end|now|changed
+dann|schließlich|am ende|jetzt
+puis|finalement|ensuite|maintenant
+luego|después|finalmente|al final|ahora
+depois|finalmente|no fim|agora`
 
 func uniqueEvidence(list []meeting.Evidence) []meeting.Evidence {
 	var out []meeting.Evidence
@@ -569,6 +822,14 @@ func (p *plan) merge(key string, a proposal, wanted map[string]string, wrong []s
 		}
 	} else {
 		proposedBefore = len(d.Content.Evidence) > 0 || d.Content.Purpose == "proposed after the meeting"
+	}
+	if !proposedBefore && len(a.doubts) == 0 && a.tool.Object == "contact" && slices.ContainsFunc(p.people.External, func(x Person) bool { return x.Email == address(wanted["email"]) }) {
+		// Who was there is made anyway: what nobody said of them is left out.
+		wanted = maps.Clone(wanted)
+		for name, why := range a.unsupported {
+			delete(wanted, name)
+			wrong = slices.DeleteFunc(slices.Clone(wrong), func(w string) bool { return w == why })
+		}
 	}
 	for _, property := range sortedKeys(wanted) {
 		old, had := d.Content.Properties[property]

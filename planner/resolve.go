@@ -563,6 +563,9 @@ func (r *resolver) linksOfContacts(ctx context.Context) error {
 	if !r.in.Meeting.Start().IsZero() { // without a time, no meeting can be told to be this one
 		to = append(to, "meeting")
 	}
+	if r.makesTasks() {
+		to = append(to, "task")
+	}
 	return r.relate(ctx, "contact", r.attending(), to...)
 }
 

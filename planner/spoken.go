@@ -46,8 +46,10 @@ func fold(word string) string {
 			b.WriteRune(r)
 		}
 	}
-	return strings.NewReplacer("ae", "a", "oe", "o", "ue", "u").Replace(b.String())
+	return umlauts.Replace(b.String())
 }
+
+var umlauts = strings.NewReplacer("ae", "a", "oe", "o", "ue", "u")
 
 // folded are the words of a text, as they are compared.
 func folded(text string) []string {
@@ -195,19 +197,48 @@ func sameName(said, word string) bool {
 	return ok && len(said) >= 3 && (slices.Contains([]string{"s", "es", "e", "en", "n", "er", "ern", "x", "ing"}, rest) || len(said) >= 6)
 }
 
-// kinds are what deals are called in the languages that Debrief reads, by one word.
+// kinds are what deals, languages and choices are called in the languages that Debrief
+// reads, by one word.
 var kinds = map[string][]string{
 	"renewal":   {"renewals", "renewing", "verlangerung", "verlangerungen", "renouvellement", "renovacion", "renovacao"},
 	"expansion": {"upsell", "erweiterung", "extension", "ampliacion", "expansao", "ampliacao"},
 	"pilot":     {"pilote", "piloto", "pilotprojekt"},
-	"training":  {"schulung", "formation", "formacion", "formacao"},
+	"training":  {"schulung", "formation", "formacion", "formacao", "treinamento", "capacitacion", "entrenamiento", "opleiding", "formazione"},
+
+	"english":    {"englisch", "englische", "englischer", "anglais", "anglaise", "ingles", "inglesa", "engels", "inglese"},
+	"german":     {"deutsch", "deutsche", "deutscher", "allemand", "allemande", "aleman", "alemana", "alemao", "alema", "duits", "tedesco"},
+	"french":     {"franzosisch", "francais", "francaise", "frances", "francesa", "frans", "francese"},
+	"spanish":    {"spanisch", "espagnol", "espagnole", "espanol", "espanola", "castellano", "espanhol", "spaans", "spagnolo"},
+	"portuguese": {"portugiesisch", "portugais", "portugaise", "portugues", "portuguesa", "portugees", "portoghese"},
+	"italian":    {"italienisch", "italien", "italienne", "italiano", "italiana", "italiaans"},
+	"dutch":      {"niederlandisch", "neerlandais", "neerlandes", "holandes", "nederlands", "olandese"},
+
+	"vehicle":     {"vehicles", "trucks", "truck", "vans", "van", "cars", "fahrzeuge", "fahrzeug", "lkw", "vehicules", "vehicule", "camions", "vehiculos", "camiones", "veiculos", "caminhoes"},
+	"seat":        {"seats", "licences", "licenses", "users", "desks", "platze", "lizenzen", "nutzer", "licencias", "usuarios", "licencas", "utilisateurs", "werkplekken", "postazioni"},
+	"participant": {"participants", "attendees", "teilnehmer", "participantes"},
+	"handset":     {"handsets", "radios", "radio"},
+
+	"high":   {"hoch", "hohe", "hohes", "eleve", "elevee", "haute", "alta", "alto"},
+	"low":    {"niedrig", "gering", "geringes", "faible", "basse", "baja", "bajo", "baixa", "baixo"},
+	"medium": {"mittel", "mittlere", "moyen", "moyenne", "media", "medio"},
+	"buy":    {"buying", "bought", "kauf", "kaufen", "achat", "acheter", "compra", "comprar"},
+	"lease":  {"leased", "leasing", "leasen"},
+	"rent":   {"rented", "renting", "mieten", "miete", "louer", "alquilar", "alugar"},
 }
 
-func kindOf(word string) string {
+var kindByWord = func() map[string]string {
+	all := map[string]string{}
 	for kind, words := range kinds {
-		if slices.Contains(words, word) {
-			return kind
+		for _, w := range words {
+			all[fold(w)] = kind
 		}
+	}
+	return all
+}()
+
+func kindOf(word string) string {
+	if kind, ok := kindByWord[word]; ok {
+		return kind
 	}
 	return word
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/debriefhq/debrief/meeting"
 )
 
-func spaced(text string) string { return " " + strings.Join(wordsIn(text), " ") + " " }
+func inSpaces(text string) string { return " " + strings.Join(wordsIn(text), " ") + " " }
 
 func TestIsMoney(t *testing.T) {
 	t.Parallel()
@@ -51,7 +51,7 @@ func TestOfWhomASentenceTells(t *testing.T) {
 		"Meine Tochter ist jetzt Ärztin.": true, "My boss has a new number.": true, "Mi jefa es nueva.": true,
 		"My new mobile is 555 0100.": false, "Mein Titel ist jetzt Leiter.": false, "I'm the boss.": false,
 	} {
-		require.Equal(t, mine, ofMine(spaced(sentence)), sentence)
+		require.Equal(t, mine, ofMine(inSpaces(sentence)), sentence)
 	}
 }
 

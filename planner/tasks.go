@@ -57,6 +57,8 @@ type todo struct {
 	confidence     *float64
 	links          []meeting.RecordRef
 	proposed       bool
+	// corrected: its day is the one that was said, and not the one that was proposed.
+	corrected bool
 }
 
 // todos are the action items, and what is proposed beside them, each once.
@@ -246,7 +248,7 @@ func (p *plan) propoundTask(all *[]todo, a proposal) {
 	subject := plain(a.Properties["hs_task_subject"])
 	text := subject + " " + a.Evidence[0].Quote
 	for _, item := range p.in.Meeting.ActionItems {
-		if item.Completed && p.sameTodo(item.Text, item.OffsetSeconds, subject, a.Evidence[0]) {
+		if item.Completed && p.sameTodo(item.Text, item.OffsetSeconds, subject, a.Evidence[0], false) {
 			p.drop(a.by, a.Tool, DroppedRepeats)
 			return
 		}
@@ -257,11 +259,14 @@ func (p *plan) propoundTask(all *[]todo, a proposal) {
 		if len(known.evidence) > 0 && known.proposed {
 			said = known.evidence[0]
 		}
-		if known.by == ByPhrases && a.by == ByPhrases && said.Speaker != a.Evidence[0].Speaker {
+		if known.proposed && said.Speaker != a.Evidence[0].Speaker && said.Source == transcript && (known.by == ByPhrases && a.by == ByPhrases ||
+			!hasAny(spaced(p.passageOf(said).sentence), askedOfUs) && !hasAny(spaced(p.passageOf(a.Evidence[0]).sentence), askedOfUs)) {
 			continue // two people, two promises
 		}
 		near := said.OffsetSeconds > 0 && a.Evidence[0].OffsetSeconds > 0 && abs(said.OffsetSeconds-a.Evidence[0].OffsetSeconds) <= sameMoment
-		if p.sameTodo(known.Text, said.OffsetSeconds, subject, a.Evidence[0]) || near && known.proposed && sameWords(said.Quote, a.Evidence[0].Quote) {
+		day, dated := p.dayIn(a.Evidence[0].Quote)
+		again := dated && day.Equal(known.DueAt) && said.Speaker == a.Evidence[0].Speaker
+		if p.sameTodo(known.Text, said.OffsetSeconds, subject, a.Evidence[0], again) || near && known.proposed && sameWords(said.Quote, a.Evidence[0].Quote) {
 			p.drop(a.by, a.Tool, DroppedRepeats)
 			if known.DueAt.IsZero() && len(a.doubts) == 0 {
 				if due, ok := p.dayIn(a.Evidence[0].Quote); ok && !p.hasDay(known.ActionItem) {
@@ -269,7 +274,7 @@ func (p *plan) propoundTask(all *[]todo, a proposal) {
 				}
 			}
 			known.evidence = uniqueEvidence(append(known.evidence, a.Evidence...))
-			if known.proposed && len(a.doubts) == 0 && len(a.unsupported) == 0 && len(known.doubts) > 0 {
+			if known.proposed && len(a.doubts) == 0 && len(a.unsupported) == 0 && (len(known.doubts) > 0 || known.corrected) {
 				// It is better supported: it stands.
 				t, ok := p.todoOf(a, subject)
 				if ok {
@@ -305,7 +310,7 @@ func sameWords(a, b string) bool {
 }
 
 // sameTodo says whether a text and a proposed task are about the same.
-func (p *plan) sameTodo(text string, offset int, subject string, said meeting.Evidence) bool {
+func (p *plan) sameTodo(text string, offset int, subject string, said meeting.Evidence, sameDay bool) bool {
 	text = p.withoutPeople(text)
 	n, of := shared(text, p.withoutPeople(subject))
 	m, ofQuote := shared(text, p.withoutPeople(said.Quote))
@@ -314,7 +319,7 @@ func (p *plan) sameTodo(text string, offset int, subject string, said meeting.Ev
 	case near && (n >= 1 || m >= 2):
 		return true
 	case offset > 0 && said.OffsetSeconds > 0 && abs(offset-said.OffsetSeconds) > 120:
-		return n >= 2 && n == of
+		return n == of && (n >= 2 || n > 0 && sameDay)
 	default:
 		return of > 0 && (n >= 2 && 3*n >= 2*of || n == of) || ofQuote > 1 && m == ofQuote
 	}
@@ -403,9 +408,6 @@ func (p *plan) ownerOf(t *todo, a proposal, said meeting.Evidence) {
 	}
 	external := slices.IndexFunc(p.people.External, func(x Person) bool { return x.Name != "" && sameSpeaker(x.Name, said.Speaker) })
 	waits := hasAny(" "+strings.Join(wordsIn(t.subject), " ")+" ", waitingWords)
-	if external >= 0 && !hasAny(sentence, promising) && !hasAny(sentence, askedOfUs) && said.Source == transcript {
-		t.doubts = append(t.doubts, "nobody quite promised it")
-	}
 	if external >= 0 && said.Speaker != "" && (waits || !hasAny(sentence, askedOfUs)) {
 		person := p.people.External[external]
 		if !waits {
@@ -425,6 +427,13 @@ func (p *plan) ownerOf(t *todo, a proposal, said meeting.Evidence) {
 			t.doubts = append(t.doubts, "who promised it is no owner in HubSpot")
 		}
 	}
+	if named, ok := p.tellsOfOwner(said); ok && named.ID != t.owner {
+		// "Chris will call you": it is Chris's, whoever says it.
+		if t.owner = named.ID; proposed != "" && proposed != t.owner {
+			t.doubts = append(t.doubts, notTheOwner)
+		}
+		return
+	}
 	if proposed == "" || proposed == t.owner {
 		return
 	}
@@ -433,8 +442,33 @@ func (p *plan) ownerOf(t *todo, a proposal, said meeting.Evidence) {
 	named := known && slices.ContainsFunc(names, func(w string) bool { return strings.Contains(sentence, " "+w+" ") })
 	if !named {
 		t.doubts = append(t.doubts, notTheOwner)
+		return
 	}
 	t.owner = proposed
+}
+
+// tellsOfOwner is the owner whom a sentence begins by naming, if it tells of them and not
+// of the speaker.
+func (p *plan) tellsOfOwner(said meeting.Evidence) (Owner, bool) {
+	sentence := p.passageOf(said).sentence
+	var found []Owner
+	for _, o := range p.res.Owners {
+		if f, by := nameOf(Person{Name: o.Name, Email: o.Email}).in(spokenOf(firstClause(sentence))); f > nickname && !sameSpeaker(o.Name, said.Speaker) &&
+			!hasAny(spaced(firstClause(sentence)), firstPerson+"|i ll|we|we ll|wir|nous|vamos") && slices.Contains(folded(firstClause(sentence))[:min(4, len(folded(firstClause(sentence))))], firstWord(by)) {
+			found = append(found, o)
+		}
+	}
+	if len(found) != 1 {
+		return Owner{}, false
+	}
+	return found[0], true
+}
+
+func firstClause(text string) string {
+	if clauses := clausesOf(text); len(clauses) > 0 {
+		return clauses[0]
+	}
+	return text
 }
 
 // ownerNamed finds an owner by address, or by a name that only one has.
@@ -469,7 +503,7 @@ func (p *plan) dueOf(t *todo, a proposal, said meeting.Evidence) {
 	case given && slices.ContainsFunc(days, func(d Dated) bool { return d.Is(proposed) }):
 		t.DueAt = proposed
 	case len(days) == 1 && days[0].Other.IsZero():
-		t.DueAt = days[0].To
+		t.DueAt, t.corrected = days[0].To, given
 	case given && slices.ContainsFunc(days, func(d Dated) bool { return d.MayBe(proposed) }):
 		t.DueAt = proposed
 		t.doubts = append(t.doubts, "the due date "+unsureDay)

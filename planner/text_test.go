@@ -159,10 +159,10 @@ func TestPeopleFile(t *testing.T) {
 	t.Parallel()
 	lists := readPeopleFile(peopleFile)
 	for section, patterns := range lists {
-		require.Contains(t, []string{"room", "notetaker", "name", "no-reply", "list", "free-mail"}, section)
+		require.Contains(t, []string{"room", "notetaker", "name", "machine", "no-reply", "list", "free-mail"}, section)
 		require.Len(t, unique(patterns), len(patterns), "%s has a line twice", section)
 	}
-	require.Len(t, lists, 6)
+	require.Len(t, lists, 7)
 	require.Greater(t, len(lists["free-mail"]), 200)
 	for _, domain := range []string{"northwind.example", "hubspot.com", "example.com"} {
 		require.False(t, lists.freeMail(domain))
