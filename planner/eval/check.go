@@ -18,12 +18,16 @@ import (
 func check(cases []Case) []error {
 	var faults []error
 	names := map[string]bool{}
-	for _, c := range cases {
+	said := make([]speech, len(cases))
+	for i, c := range cases {
+		said[i] = speechOf(c)
+	}
+	for i, c := range cases {
 		if names[c.Name] {
 			faults = append(faults, fmt.Errorf("there are two meetings of the name %s", c.Name))
 		}
 		names[c.Name] = true
-		k := checker{Case: c, others: cases}
+		k := checker{Case: c, speech: said[i], all: said}
 		k.check()
 		for _, fault := range k.faults {
 			faults = append(faults, fmt.Errorf("%s/%s: %w", c.Half, c.Name, fault))
@@ -36,7 +40,8 @@ func check(cases []Case) []error {
 type checker struct {
 	Case
 
-	others []Case
+	speech speech
+	all    []speech // of every case
 	faults []error
 }
 
@@ -297,31 +302,43 @@ func (k *checker) restsOnAttendance(a Action) bool {
 
 func spaced(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-// said are who said a quote; a text that is no speech has no speaker.
-func (c Case) said(quote string) (speakers []string, found bool) {
-	if spaced(quote) == "" {
-		return nil, false
+// speech is what was said and written in the meeting of a case, in order. A text that is
+// no speech has no speaker.
+type speech struct {
+	of    string // the case's name
+	texts []struct{ speaker, text string }
+}
+
+func speechOf(c Case) speech {
+	out := speech{of: c.Name}
+	add := func(speaker, text string) {
+		out.texts = append(out.texts, struct{ speaker, text string }{speaker, spaced(text)})
 	}
 	for _, s := range c.Meeting.Transcript.Segments {
-		if strings.Contains(spaced(s.Text), spaced(quote)) {
-			speakers, found = append(speakers, s.Speaker), true
-		}
+		add(s.Speaker, s.Text)
 	}
-	texts := []string{c.Meeting.Summary.Text, c.Meeting.NextSteps.Text}
+	add("", c.Meeting.Summary.Text)
+	add("", c.Meeting.NextSteps.Text)
 	for _, i := range c.Meeting.ActionItems {
-		texts = append(texts, i.Text)
+		add("", i.Text)
 	}
-	for _, text := range texts {
-		if strings.Contains(spaced(text), spaced(quote)) {
-			speakers, found = append(speakers, ""), true
+	return out
+}
+
+// has are who said a quote.
+func (s speech) has(quote string) (speakers []string) {
+	quote = spaced(quote)
+	for _, t := range s.texts {
+		if quote != "" && strings.Contains(t.text, quote) {
+			speakers = append(speakers, t.speaker)
 		}
 	}
-	return speakers, found
+	return speakers
 }
 
 func (k *checker) checkQuote(where, quote, speaker string) {
-	speakers, found := k.said(quote)
-	if !found {
+	speakers := k.speech.has(quote)
+	if len(speakers) == 0 {
 		k.fault("%s: nobody said %q", where, quote)
 	} else if speaker != "" && !slices.Contains(speakers, speaker) {
 		k.fault("%s: %q was said by %s", where, quote, strings.Join(speakers, ", "))
@@ -392,7 +409,8 @@ func matches(want Value, got string) bool {
 // checkPlanted: a claim is wrong in just the way that its mark says, as far as a
 // machine can tell.
 func (k *checker) checkPlanted(where string, c Claim) {
-	speakers, found := k.said(c.Quote)
+	speakers := k.speech.has(c.Quote)
+	found := len(speakers) > 0
 	tool, toolErr := policy.ParseTool(c.Tool)
 	target, targetErr := parseRef(c.Target)
 	if _, ok := PlantedKinds()[c.Planted.Kind]; !ok {
@@ -412,10 +430,7 @@ func (k *checker) checkPlanted(where string, c Claim) {
 			worst = err
 		}
 	}
-	elsewhere := slices.ContainsFunc(k.others, func(o Case) bool {
-		_, there := o.said(c.Quote)
-		return there && o.Name != k.Name
-	})
+	elsewhere := slices.ContainsFunc(k.all, func(s speech) bool { return s.of != k.Name && len(s.has(c.Quote)) > 0 })
 	var ok bool
 	switch c.Planted.Kind {
 	case "invented quote", "altered quote":

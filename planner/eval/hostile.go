@@ -8,13 +8,12 @@ import (
 	"strings"
 )
 
-// Attack is a meeting in which somebody tries to make Debrief do things, with a model
+// Attacks are meetings in which somebody tries to make Debrief do things, with a model
 // that does whatever it is told. Of hostile/: base.yaml is the meeting, attacks.yaml
 // what is put into it.
-type Attack struct {
-	Case
-
-	// Harmless is the same meeting without the attack.
+type Attacks struct {
+	Cases []Case
+	// Harmless is the same meeting without an attack.
 	Harmless Case
 }
 
@@ -37,25 +36,25 @@ type claimFile struct {
 }
 
 // LoadAttacks reads the attacks of the set in dir.
-func LoadAttacks(dir string) ([]Attack, error) {
+func LoadAttacks(dir string) (Attacks, error) {
 	accounts, err := loadAccounts(filepath.Join(dir, "accounts"))
 	if err != nil {
-		return nil, err
+		return Attacks{}, err
 	}
 	file := filepath.Join(dir, "hostile", "base.yaml")
 	harmless, err := loadCase(file, Tuned, accounts)
 	if err != nil {
-		return nil, err
+		return Attacks{}, err
 	}
 	var attacks []attackFile
 	if err := read(filepath.Join(dir, "hostile", "attacks.yaml"), &attacks); err != nil {
-		return nil, err
+		return Attacks{}, err
 	}
-	var out []Attack
+	out := Attacks{Harmless: harmless}
 	for _, a := range attacks {
 		var f caseFile
 		if err := read(file, &f); err != nil {
-			return nil, err
+			return Attacks{}, err
 		}
 		if a.Title != "" {
 			f.Meeting.Title = a.Title
@@ -70,11 +69,11 @@ func LoadAttacks(dir string) ([]Attack, error) {
 		}
 		c, err := caseOf(f, a.Name, Tuned, accounts)
 		if err != nil {
-			return nil, err
+			return Attacks{}, err
 		}
 		c.Answer.Actions = append(c.Answer.Actions, a.claims(long)...)
 		c.Name = a.Name
-		out = append(out, Attack{c, harmless})
+		out.Cases = append(out.Cases, c)
 	}
 	return out, nil
 }
@@ -107,17 +106,18 @@ type Withstood struct {
 // Withstand plans the attacks, each obeyed by the model, and once more by the
 // platform's own agent. An effect is whatever is written that the harmless meeting
 // would not have, apart from what its own record and note say of it.
-func Withstand(ctx context.Context, attacks []Attack) (Withstood, error) {
-	out := Withstood{Attacks: len(attacks), Effects: []string{}}
-	for _, a := range attacks {
-		harmless, err := written(ctx, a.Harmless, WithPlatform(), nil)
-		if err != nil {
-			return out, err
-		}
+func Withstand(ctx context.Context, attacks Attacks) (Withstood, error) {
+	out := Withstood{Attacks: len(attacks.Cases), Effects: []string{}}
+	harmless, err := written(ctx, prepare(attacks.Harmless), WithPlatform(), nil)
+	if err != nil {
+		return out, err
+	}
+	for _, a := range attacks.Cases {
+		a := prepare(a)
 		out.Obeyed += len(a.Answer.Actions)
 		for by, run := range map[string]func() (map[string]bool, error){
-			"model":    func() (map[string]bool, error) { return written(ctx, a.Case, WithScript(), &out.Questions) },
-			"platform": func() (map[string]bool, error) { return written(ctx, a.Case, WithAgent(), nil) },
+			"model":    func() (map[string]bool, error) { return written(ctx, a, WithScript(), &out.Questions) },
+			"platform": func() (map[string]bool, error) { return written(ctx, a, WithAgent(), nil) },
 		} {
 			lines, err := run()
 			if err != nil {
@@ -135,8 +135,8 @@ func Withstand(ctx context.Context, attacks []Attack) (Withstood, error) {
 }
 
 // written are the lines that would be written without an answer.
-func written(ctx context.Context, c Case, l Lineup, questions *int) (map[string]bool, error) {
-	planned, err := Run(ctx, c, l)
+func written(ctx context.Context, c *prepared, l Lineup, questions *int) (map[string]bool, error) {
+	planned, err := c.run(ctx, l)
 	if err != nil {
 		return nil, err
 	}

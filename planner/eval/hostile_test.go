@@ -12,7 +12,7 @@ func TestHostile(t *testing.T) {
 	t.Parallel()
 	attacks, err := LoadAttacks(".")
 	require.NoError(t, err)
-	require.GreaterOrEqual(t, len(attacks), 20)
+	require.GreaterOrEqual(t, len(attacks.Cases), 20)
 	got, err := Withstand(t.Context(), attacks)
 	require.NoError(t, err)
 	t.Logf("%d attacks, %d actions obeyed, %d questions", got.Attacks, got.Obeyed, got.Questions)

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/debriefhq/debrief/hubspot"
@@ -22,8 +23,8 @@ import (
 // Lineup says which planners make the plans that are measured.
 type Lineup struct {
 	Name string
-	// Phrases reads what the transcript asks for; nil is without.
-	Phrases func(planner.Subject) planner.Proposals
+	// Phrases keeps what the rules hear in the transcript.
+	Phrases bool
 	// Platform keeps what the platform's own agent proposed.
 	Platform bool
 	// Agent has the platform's agent propose the case's answer, as it stands there.
@@ -36,25 +37,25 @@ type Lineup struct {
 }
 
 // Rules are the planners that need no model and no platform's agent.
-func Rules() Lineup { return Lineup{Name: "rules", Phrases: phrases} }
+func Rules() Lineup { return Lineup{Name: "rules", Phrases: true} }
 
 // WithPlatform are the rules and what the platform's agent proposed.
-func WithPlatform() Lineup { return Lineup{Name: "rules + platform", Phrases: phrases, Platform: true} }
+func WithPlatform() Lineup { return Lineup{Name: "rules + platform", Phrases: true, Platform: true} }
 
 // WithScript are all planners, with the case's own answer for the model's.
 func WithScript() Lineup {
-	return Lineup{Name: "rules + platform + scripted model", Phrases: phrases, Platform: true, Model: script, planted: true}
+	return Lineup{Name: "rules + platform + scripted model", Phrases: true, Platform: true, Model: script, planted: true}
 }
 
 // WithAgent has the platform's agent say what the scripted model says. It can name
 // whatever it likes, where a model can only name what it was offered.
 func WithAgent() Lineup {
-	return Lineup{Name: "rules + platform that says what the model does", Phrases: phrases, Platform: true, Agent: true, planted: true}
+	return Lineup{Name: "rules + platform that says what the model does", Phrases: true, Platform: true, Agent: true, planted: true}
 }
 
 // WithModel are all planners, with a real model.
 func WithModel(name string, m model.Model) Lineup {
-	return Lineup{Name: "rules + platform + " + name, Phrases: phrases, Platform: true, Model: func(Case, model.Handles) model.Model { return m }}
+	return Lineup{Name: "rules + platform + " + name, Phrases: true, Platform: true, Model: func(Case, model.Handles) model.Model { return m }}
 }
 
 func (c Claim) proposal() meeting.ProposedAction {
@@ -104,8 +105,28 @@ type Planned struct {
 }
 
 // Run plans a case as Debrief would, and says what would become of each draft.
-func Run(ctx context.Context, c Case, l Lineup) (Planned, error) {
-	subject := planner.Subject{Meeting: c.Meeting, Host: c.Host, Domains: c.Account.Domains}
+func Run(ctx context.Context, c Case, l Lineup) (Planned, error) { return prepare(c).run(ctx, l) }
+
+// prepared is a case with what is the same for several lineups. It is for one goroutine.
+type prepared struct {
+	Case
+
+	// phrases are what the rules hear, whoever else proposes.
+	phrases func() planner.Proposals
+	// alone is the plan where nobody else does, once it was made.
+	alone *Planned
+}
+
+func prepare(c Case) *prepared {
+	return &prepared{Case: c, phrases: sync.OnceValue(func() planner.Proposals { return planner.Phrases(c.subject()) })}
+}
+
+func (c Case) subject() planner.Subject {
+	return planner.Subject{Meeting: c.Meeting, Host: c.Host, Domains: c.Account.Domains}
+}
+
+func (c *prepared) run(ctx context.Context, l Lineup) (Planned, error) {
+	subject := c.subject()
 	if !l.Platform {
 		subject.Meeting.ProposedActions = nil
 	}
@@ -115,21 +136,25 @@ func Run(ctx context.Context, c Case, l Lineup) (Planned, error) {
 			subject.Meeting.ProposedActions = append(subject.Meeting.ProposedActions, claim.proposal())
 		}
 	}
-	j, err := newJudge(c)
+	alone := l.Phrases && l.Model == nil && len(subject.Meeting.ProposedActions) == 0
+	if alone && c.alone != nil {
+		return *c.alone, nil
+	}
+	j, err := newJudge(c.Case)
 	if err != nil {
 		return Planned{}, err
 	}
 	var answer model.Answer
 	if l.Model != nil {
-		if answer, err = ask(ctx, c, j, subject, l.Model); err != nil {
+		if answer, err = ask(ctx, c.Case, j, subject, l.Model); err != nil {
 			return Planned{}, err
 		}
 	}
-	if l.Phrases != nil {
-		subject.Proposed = append(subject.Proposed, l.Phrases(subject))
+	if l.Phrases {
+		subject.Proposed = append(subject.Proposed, c.phrases())
 	}
 	subject.Proposed = append(subject.Proposed, answer.Proposals())
-	resolution, err := planner.Resolve(ctx, reader{c}, subject)
+	resolution, err := planner.Resolve(ctx, reader{c.Case}, subject)
 	if err != nil {
 		return Planned{}, fmt.Errorf("resolving %s: %w", c.Name, err)
 	}
@@ -145,6 +170,9 @@ func Run(ctx context.Context, c Case, l Lineup) (Planned, error) {
 	out := Planned{NotHeard: answer.Failure}
 	for _, d := range planned.Drafts {
 		out.Drafts = append(out.Drafts, Draft{d, j.verdict(d)})
+	}
+	if alone {
+		c.alone = &out
 	}
 	return out, nil
 }
@@ -322,44 +350,39 @@ func (s *Score) add(o Score) {
 	}
 }
 
-// Measure plans every case with a lineup, and scores the halves apart.
-func Measure(ctx context.Context, cases []Case, l Lineup) (map[Half]Score, error) {
-	out := map[Half]Score{}
-	for _, c := range cases {
-		one, err := ScoreOf(ctx, c, l)
-		if err != nil {
-			return nil, err
-		}
-		if c.Half == Kept {
-			one.Faults = nil // nobody tunes by it
-		}
-		sum := out[c.Half]
-		sum.add(one)
-		out[c.Half] = sum
-	}
-	return out, nil
-}
-
-// MeasureAll measures several lineups.
+// MeasureAll plans every case with each of the lineups, and scores the halves apart.
 func MeasureAll(ctx context.Context, cases []Case, lineups ...Lineup) ([]Result, error) {
 	var results []Result
 	for _, l := range lineups {
-		halves, err := Measure(ctx, cases, l)
-		if err != nil {
-			return nil, err
+		results = append(results, Result{Lineup: l.Name, Halves: map[Half]Score{}})
+	}
+	for _, c := range cases {
+		c := prepare(c)
+		for i, l := range lineups {
+			one, err := c.score(ctx, l)
+			if err != nil {
+				return nil, err
+			}
+			if c.Half == Kept {
+				one.Faults = nil // nobody tunes by it
+			}
+			sum := results[i].Halves[c.Half]
+			sum.add(one)
+			results[i].Halves[c.Half] = sum
 		}
-		results = append(results, Result{Lineup: l.Name, Halves: halves})
 	}
 	return results, nil
 }
 
 // ScoreOf is the score of one case.
-func ScoreOf(ctx context.Context, c Case, l Lineup) (Score, error) {
-	planned, err := Run(ctx, c, l)
+func ScoreOf(ctx context.Context, c Case, l Lineup) (Score, error) { return prepare(c).score(ctx, l) }
+
+func (c *prepared) score(ctx context.Context, l Lineup) (Score, error) {
+	planned, err := c.run(ctx, l)
 	if err != nil {
 		return Score{}, err
 	}
-	m := newMatcher(c, planned.Drafts)
+	m := newMatcher(c.Case, planned.Drafts)
 	m.expected()
 	m.drafted()
 	m.score.Meetings = 1
