@@ -132,7 +132,7 @@ func (b *bundle) contact(email, company string) string {
 
 func (b *bundle) deal(company string) string {
 	b.t.Helper()
-	return b.add("deals", map[string]string{"dealname": "Renewal", "pipeline": "default", "dealstage": "qualifiedtobuy"},
+	return b.add("deals", map[string]string{"dealname": "Lighthouse renewal", "pipeline": "default", "dealstage": "qualifiedtobuy"},
 		map[string][]string{"companies": {company}})
 }
 
@@ -146,8 +146,11 @@ func quoted(e *meeting.Event) {
 			continue
 		}
 		said := "they told us"
-		if strings.HasPrefix(a.Tool, "ticket.") {
+		switch {
+		case strings.HasPrefix(a.Tool, "ticket."):
 			said = "they want a ticket for"
+		case strings.HasPrefix(a.Tool, "deal."):
+			said = "of the Lighthouse renewal they told us"
 		}
 		for _, name := range slices.Sorted(maps.Keys(a.Properties)) {
 			said += " " + a.Properties[name]
@@ -295,6 +298,7 @@ func TestReferenceMeetingTakesTheFewestCalls(t *testing.T) {
 		{"their companies", "POST /crm/associations/contacts/companies/batch/read", 1, 1, link},
 		{"their tickets", "POST /crm/associations/contacts/tickets/batch/read", 1, 1, link},
 		{"their meetings", "POST /crm/associations/contacts/meetings/batch/read", 1, 1, link},
+		{"their tasks", "POST /crm/associations/contacts/tasks/batch/read", 1, 1, link},
 		{"the companies of the domains", "POST /crm/objects/companies/search", 1, 1, search},
 		{"the known company's tickets", "POST /crm/associations/companies/tickets/batch/read", 1, 1, link},
 		{"the deal that is named", "POST /crm/objects/deals/batch/read", 1, 1, burst},

@@ -306,8 +306,8 @@ func (s *Store) insertCall(ctx context.Context, tx pgx.Tx, n NewCall, name, requ
 		sql  string
 		args []any
 	}{
-		{`insert into meetings (id, organization_id, data_key_id, state, has_ended, has_notes, host_person_id, first_word_at, version, sealed)
-		  values ($1, $2, $3, 'ended', true, true, $4, now(), 1, $5)`, []any{id, n.OrganizationID, keyID, n.PersonID, sealed}},
+		{`insert into meetings (id, organization_id, data_key_id, state, has_ended, has_notes, host_person_id, first_word_at, version, sealed, is_call)
+		  values ($1, $2, $3, 'ended', true, true, $4, now(), 1, $5, true)`, []any{id, n.OrganizationID, keyID, n.PersonID, sealed}},
 		{
 			`insert into calls (meeting_id, organization_id, origin_kind, name_mac, keyed, request_mac) values ($1, $2, $3, $4, $5, $6)`,
 			[]any{id, n.OrganizationID, n.Source, name, n.Key != "", request},

@@ -197,7 +197,7 @@ func (s *Store) MeetingsSeen(ctx context.Context, organizationID uuid.UUID, pers
 		       (select count(*) from actions a where a.origin_id = m.id and a.state = 'written'),
 		       coalesce((select f.paused_since is not null from follow_ups f where f.meeting_id = m.id), false)
 		from meetings m left join people h on h.id = m.host_person_id
-		where m.organization_id = $1 and m.merged_into is null and not exists (select from calls c where c.meeting_id = m.id) and `+seen+`
+		where m.organization_id = $1 and m.merged_into is null and not m.is_call and `+seen+`
 		  and ($6::timestamptz is null or (coalesce(m.starts_at, m.created_at), m.id) < ($6, $7))
 		order by coalesce(m.starts_at, m.created_at) desc, m.id desc limit $8`,
 		v.args(organizationID, nullTime(before.At), before.ID, limit)...)

@@ -948,7 +948,7 @@ func (s *Store) Meetings(ctx context.Context, organizationID uuid.UUID, f Meetin
 		f.Limit = 50
 	}
 	rows, err := s.pool.Query(ctx, selectMeeting+`
-		where organization_id = $1 and merged_into is null and not exists (select from calls where meeting_id = meetings.id) and ($2 = '' or state = $2)
+		where organization_id = $1 and merged_into is null and not is_call and ($2 = '' or state = $2)
 		  and ($3::timestamptz is null or starts_at >= $3) and ($4::timestamptz is null or starts_at < $4)
 		order by starts_at desc nulls last, id desc limit $5`,
 		organizationID, string(f.State), nullTime(f.From), nullTime(f.To), min(f.Limit, 500))

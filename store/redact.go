@@ -172,7 +172,7 @@ func (e *eraser) forgetIn(ctx context.Context, id uuid.UUID) error {
 	whole := e.alone(m.Content)
 	if !whole {
 		// A call of an agent or a script is one action: nothing of it is about others.
-		if err := e.pool.QueryRow(ctx, `select exists (select from calls where meeting_id = $1)`, id).Scan(&whole); err != nil {
+		if err := e.pool.QueryRow(ctx, `select coalesce((select is_call from meetings where id = $1), false)`, id).Scan(&whole); err != nil {
 			return fmt.Errorf("asking whether it is a call: %w", err)
 		}
 	}

@@ -18,6 +18,11 @@ create table calls (
 -- The same call comes once: by its key for good, else until its result was told.
 create unique index calls_once on calls (organization_id, name_mac) where keyed or handed_over_at is null;
 
+-- The lists of meetings pass calls over without looking at each.
+alter table meetings add column is_call boolean not null default false;
+drop index meetings_by_time;
+create index meetings_by_time on meetings (organization_id, (coalesce(starts_at, created_at)) desc, id desc) where merged_into is null and not is_call;
+
 -- With what an agent signs in for a person. Only the hash is stored.
 create table caller_tokens (
   id uuid primary key,
