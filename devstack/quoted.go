@@ -50,8 +50,11 @@ func Quoted(data map[string]any) error {
 	for i, p := range said.Proposed {
 		if len(p.Evidence) == 0 {
 			words := []string{"So, as we said:"}
-			if p.Tool == "deal.create" {
+			switch p.Tool {
+			case "deal.create":
 				words[0] = "So, a deal, as we said:"
+			case "ticket.create":
+				words[0] = "Please open a ticket, as we said:"
 			}
 			for _, value := range p.Properties {
 				words = append(words, value+".")

@@ -351,7 +351,7 @@ func call(instance string) map[string]any {
 			"action_items": []map[string]any{{"id": "offer", "text": "Send the offer for Lyon", "assignee_email": "mara@brightwater.example"}},
 			"transcript": map[string]any{"status": "ready", "segments": []map[string]any{
 				{"speaker": "Ines Castell", "start_s": 600, "text": "Lyon would be a deal of forty-eight thousand euros."},
-				{"speaker": "Ines Castell", "start_s": 900, "text": "We need help with this incident, for new people the login just loops."},
+				{"speaker": "Ines Castell", "start_s": 900, "text": "Please open a ticket, for new people the SSO login loops."},
 			}},
 			"proposed_actions": []map[string]any{
 				{
@@ -362,7 +362,7 @@ func call(instance string) map[string]any {
 				{
 					"tool": "ticket.create", "ref": "sso", "properties": map[string]any{"subject": "SSO login loops"},
 					"associate_with": []map[string]any{{"email": "ines@harrowmills.example"}},
-					"evidence":       []map[string]any{{"quote": "We need help with this incident, for new people the login just loops", "speaker": "Ines Castell"}},
+					"evidence":       []map[string]any{{"quote": "Please open a ticket, for new people the SSO login loops", "speaker": "Ines Castell"}},
 				},
 			},
 		},

@@ -350,7 +350,7 @@ func demoMeeting(now time.Time, dealID string) map[string]any {
 				{"speaker": "Mara Lindqvist", "start_s": 1402, "text": "Then you will have our offer this week."},
 				{"speaker": "Ines Castell", "start_s": 1510, "text": "And the reporting: send us the contract and we will see."},
 				{"speaker": "Priya Nair", "start_s": 1900, "text": "One thing about logging in."},
-				{"speaker": "Ines Castell", "start_s": 1920, "text": "Right. We need help with this incident, new people just land on the login page again."},
+				{"speaker": "Ines Castell", "start_s": 1920, "text": "Right. Can you open a ticket, please? With SSO, new people just land on the login page again."},
 			}},
 			"proposed_actions": []map[string]any{
 				{
@@ -368,7 +368,7 @@ func demoMeeting(now time.Time, dealID string) map[string]any {
 					"tool": "ticket.create", "ref": "sso",
 					"properties":     map[string]any{"subject": "SSO login loops for new users", "content": "New users at Harrow Mills are sent back to the login page."},
 					"associate_with": []map[string]any{{"email": "ines@harrowmills.example"}, {"domain": "harrowmills.example"}},
-					"evidence":       []map[string]any{{"quote": "We need help with this incident, new people just land on the login page again.", "speaker": "Ines Castell", "offset_s": 1920}},
+					"evidence":       []map[string]any{{"quote": "Can you open a ticket, please? With SSO, new people just land on the login page again.", "speaker": "Ines Castell", "offset_s": 1920}},
 				},
 			},
 		},
