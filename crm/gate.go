@@ -93,6 +93,10 @@ type Scope struct {
 	// Waited: a human waits for it, such as for a page. It goes before what runs
 	// in the background.
 	Waited bool
+	// Expects are the calls that a reader of the scope is going to make, where somebody
+	// knows: it gets a turn for all of them, and a search that is not among them has a
+	// turn of its own. Nil stands for what planning reads of a small meeting.
+	Expects map[hubspot.Bucket]int
 }
 
 func (s Scope) entry() store.AuditEntry {

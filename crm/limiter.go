@@ -3,6 +3,7 @@ package crm
 import (
 	"context"
 	"errors"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -23,6 +24,9 @@ const (
 	// believeEvery bounds how often one process reports that HubSpot's count and
 	// ours differ.
 	believeEvery = time.Second
+	// searchPatience is the same for a search that comes up amid other reads: all of
+	// them would be made again.
+	searchPatience = 10 * time.Second
 	// limiterSize bounds what a process remembers of limits. Forgetting costs a
 	// transaction.
 	limiterSize = 10_000
@@ -68,6 +72,8 @@ type attempt struct {
 	mu         sync.Mutex
 	admittedAt time.Time
 	made       map[hubspot.Bucket]int
+	// searches have had turns of their own, and are yet to be made.
+	searches int
 	// after is how long HubSpot, by its last 429, wants us to wait.
 	after time.Duration
 }
@@ -104,6 +110,9 @@ func (l *limiter) readAttempt(scope Scope) *attempt {
 		limiter: l, connectionID: scope.ConnectionID, holder: "read:" + scope.Origin.Kind + ":" + scope.Origin.ID.String(), people: scope.Waited,
 		calls: map[hubspot.Bucket]int{hubspot.BurstBucket: 5, hubspot.AssociationBucket: 4, hubspot.SearchBucket: 1},
 	}
+	if scope.Expects != nil {
+		a.calls = maps.Clone(scope.Expects)
+	}
 	if scope.Waited {
 		a.calls = map[hubspot.Bucket]int{hubspot.BurstBucket: 1}
 	}
@@ -129,22 +138,54 @@ func (a *attempt) admit(ctx context.Context) error {
 		return err
 	}
 	l.know(a.connectionID, turn.Limits)
+	if err := await(ctx, turn); err != nil {
+		return err
+	}
+	a.admittedAt, a.made, a.after = l.now(), map[hubspot.Bucket]int{}, 0
+	return nil
+}
+
+// await waits in place for a turn that has come, or nearly; for another it is a
+// RetryError that says when.
+func await(ctx context.Context, turn store.Turn) error {
 	switch {
 	case turn.OfDay:
 		return &RetryError{After: turn.Wait, Reason: "today's share of the HubSpot account's calls is used up; it goes on at midnight in the account's time zone"}
 	case !turn.Admitted:
 		return &RetryError{After: turn.Wait, Reason: "HubSpot's limit of requests is shared with others; its turn is reserved"}
+	case turn.Wait <= 0:
+		return nil
 	}
-	if turn.Wait > 0 {
-		timer := time.NewTimer(turn.Wait)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+	timer := time.NewTimer(turn.Wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	a.admittedAt, a.made, a.after = l.now(), map[hubspot.Bucket]int{}, 0
+}
+
+// admitSearch waits for the turn of a search that was not expected. The attempt's own
+// comes first: a search has to follow its turn at once.
+func (a *attempt) admitSearch(ctx context.Context) error {
+	if err := a.admit(ctx); err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	turn, err := a.limiter.store.Reserve(ctx, store.Reservation{
+		ConnectionID: a.connectionID, Holder: a.holder + ":search", Calls: map[hubspot.Bucket]int{hubspot.SearchBucket: 1},
+		People: a.people, Patience: searchPatience, DayShare: a.limiter.share,
+	})
+	if err != nil {
+		return err
+	}
+	a.limiter.know(a.connectionID, turn.Limits)
+	if err := await(ctx, turn); err != nil {
+		return err
+	}
+	a.searches++
 	return nil
 }
 
@@ -200,6 +241,10 @@ func (l *limiter) observe(ctx context.Context, info hubspot.ResponseInfo) {
 func (a *attempt) unexpected(bucket hubspot.Bucket) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if bucket == hubspot.SearchBucket && a.searches > 0 {
+		a.searches--
+		return false
+	}
 	if a.made == nil {
 		a.made = map[hubspot.Bucket]int{}
 	}

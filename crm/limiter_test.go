@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/debriefhq/debrief/crm"
@@ -275,6 +276,49 @@ func TestSearches(t *testing.T) {
 
 // A turn stands in Postgres: another process, after a restart, finds it, and
 // nobody overtakes.
+// Who says what is going to be read has a turn for that, and not for searches; the one
+// that comes up all the same waits for its own.
+func TestExpectedCallsAndASearchThatWasNot(t *testing.T) {
+	t.Parallel()
+	b := limited(t, hubspottest.Settings{})
+	ctx, cancel := context.WithTimeout(b.ctx, time.Minute)
+	defer cancel()
+	reader := func() *crm.Reader {
+		scope := b.scope()
+		scope.Origin.ID, scope.Expects = uuid.New(), map[hubspot.Bucket]int{hubspot.BurstBucket: 2}
+		return b.gate.Reader(scope)
+	}
+	var all sync.WaitGroup
+	for range 9 {
+		all.Go(func() {
+			r := reader()
+			for range 2 {
+				_, err := r.BatchRead(ctx, "contacts", hubspot.BatchReadInput{IDs: []string{"1"}, Properties: []string{"email"}})
+				assert.NoError(t, err)
+			}
+		})
+	}
+	all.Wait()
+	taken := func(bucket string) (n int) {
+		require.NoError(t, b.db.QueryRow(b.ctx, `select coalesce(sum(cardinality(taken)), 0)::int from limit_lanes where hub_id = $1 and bucket = $2`, b.hub, bucket).Scan(&n))
+		return n
+	}
+	require.Equal(t, 18, taken(string(hubspot.BurstBucket)))
+	require.Zero(t, taken(string(hubspot.SearchBucket)))
+
+	for range 3 {
+		all.Go(func() {
+			r := reader()
+			assert.NoError(t, persist(ctx, func() error {
+				_, err := r.Search(ctx, "companies", hubspot.SearchRequest{Properties: []string{"name"}})
+				return err
+			}))
+		})
+	}
+	all.Wait()
+	require.Equal(t, 3, taken(string(hubspot.SearchBucket)), "each has one turn, and is charged no other")
+}
+
 func TestATurnOutlivesItsProcess(t *testing.T) {
 	t.Parallel()
 	b := limited(t, hubspottest.Settings{})

@@ -140,6 +140,11 @@ func (r *Reader) Search(ctx context.Context, object string, in hubspot.SearchReq
 		r.single, r.attempt = true, r.gate.limiter.singleAttempt(r.scope, hubspot.SearchBucket)
 	}
 	what := "searching " + plural(object)
+	if r.scope.Expects[hubspot.SearchBucket] == 0 && r.scope.Expects != nil {
+		if err := r.attempt.admitSearch(ctx); err != nil {
+			return result, wrap(what, err)
+		}
+	}
 	err := r.read(ctx, what, in.Properties, SearchTools(object, in), func(ctx context.Context, c *hubspot.Client) (string, error) {
 		var err error
 		result, err = c.Search(ctx, plural(object), in)

@@ -204,6 +204,9 @@ func (s *Store) ChooseConnection(ctx context.Context, organizationID, meetingID,
 		}); err != nil {
 			return err
 		}
+		if err := readBriefsAgain(ctx, tx, organizationID, &meetingID); err != nil {
+			return err
+		}
 		return s.wake(ctx, tx, organizationID, meetingID, "connection chosen")
 	})
 }
@@ -255,5 +258,5 @@ func chooseAgain(ctx context.Context, tx pgx.Tx, organizationID uuid.UUID) error
 	if err != nil {
 		return fmt.Errorf("waking what waits for a choice: %w", err)
 	}
-	return nil
+	return readBriefsAgain(ctx, tx, organizationID, nil)
 }

@@ -217,7 +217,7 @@ func (s *Store) setConnectionState(ctx context.Context, tx pgx.Tx, c Connection,
 	return s.audit(ctx, tx, AuditEntry{OrganizationID: c.OrganizationID, Kind: AuditConnection, Actor: actor, ConnectionID: &c.ID, Reason: why})
 }
 
-// wakePaused lets every follow-up that waits for this connection, or for any
+// wakePaused lets every follow-up and brief that waits for this connection, or for any
 // connection of its organization, look again.
 func wakePaused(ctx context.Context, tx pgx.Tx, c Connection) error {
 	_, err := tx.Exec(ctx, `
@@ -232,7 +232,7 @@ func wakePaused(ctx context.Context, tx pgx.Tx, c Connection) error {
 	if err != nil {
 		return fmt.Errorf("waking what waits for connection %s: %w", c.ID, err)
 	}
-	return nil
+	return resumeBriefings(ctx, tx, c)
 }
 
 // lockConnection reads a connection and holds its row until the transaction
@@ -752,16 +752,17 @@ func (s *Store) saveGrant(ctx context.Context, tx pgx.Tx, a Attempt, g Granted) 
 	if err != nil {
 		return Connection{}, false, fmt.Errorf("connecting %s: %w", c.ID, err)
 	}
+	if err := s.changeScopes(ctx, tx, c, scopes, actor); err != nil {
+		return Connection{}, false, err
+	}
+	// It locks follow-ups, and so comes before what locks briefs.
+	if err := chooseAgain(ctx, tx, a.OrganizationID); err != nil {
+		return Connection{}, false, err
+	}
 	if c.State != Connected {
 		if err := wakePaused(ctx, tx, c); err != nil {
 			return Connection{}, false, err
 		}
-	}
-	if err := s.changeScopes(ctx, tx, c, scopes, actor); err != nil {
-		return Connection{}, false, err
-	}
-	if err := chooseAgain(ctx, tx, a.OrganizationID); err != nil {
-		return Connection{}, false, err
 	}
 	if err := reroute(ctx, tx); err != nil {
 		return Connection{}, false, err
@@ -875,6 +876,9 @@ func (s *Store) ImportToken(ctx context.Context, organizationID uuid.UUID, name 
 			return err
 		}
 		c = t.Connection
+		if err := chooseAgain(ctx, tx, organizationID); err != nil {
+			return err
+		}
 		if err := wakePaused(ctx, tx, c); err != nil {
 			return err
 		}
@@ -882,10 +886,7 @@ func (s *Store) ImportToken(ctx context.Context, organizationID uuid.UUID, name 
 		if err := wakeOpen(ctx, tx, c); err != nil {
 			return err
 		}
-		if err := reroute(ctx, tx); err != nil {
-			return err
-		}
-		return chooseAgain(ctx, tx, organizationID)
+		return reroute(ctx, tx)
 	})
 	if isUniqueViolation(err) {
 		return Connection{}, fmt.Errorf("the organization already has a connection named %q", name)

@@ -114,6 +114,7 @@ func (s *Store) UnderstoodCRM(ctx context.Context, deliveryID uuid.UUID, events 
 		}
 		unrouted := 0
 		organizations := map[uuid.UUID]bool{}
+		var touched touchedRecords
 		for _, e := range events {
 			to := routes[e.HubID]
 			if len(to) == 0 {
@@ -125,10 +126,14 @@ func (s *Store) UnderstoodCRM(ctx context.Context, deliveryID uuid.UUID, events 
 				if err != nil {
 					return err
 				}
+				touched.add(r.organization, e)
 				if waits {
 					waiting++
 				}
 			}
+		}
+		if err := touched.mark(ctx, tx); err != nil {
+			return err
 		}
 		var owner *uuid.UUID
 		for id := range organizations {

@@ -35,18 +35,20 @@ func (s *Store) JournalCRM(ctx context.Context, app App, events []hubspot.Webhoo
 		if err != nil {
 			return err
 		}
+		var touched touchedRecords
 		for _, e := range events {
 			for _, r := range routes[e.HubID] {
 				waits, err := s.insertCRMEvent(ctx, tx, r, crmByJournal, e)
 				if err != nil {
 					return err
 				}
+				touched.add(r.organization, e)
 				if waits {
 					waiting++
 				}
 			}
 		}
-		return nil
+		return touched.mark(ctx, tx)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("keeping what the journal of app %s tells: %w", app.ID, err)

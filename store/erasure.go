@@ -294,6 +294,12 @@ var sealedColumns = []struct{ name, query, first string }{
 	{"model_answers.sealed", `
 		select a.id::text, a.meeting_id, m.data_key_id, a.sealed, null::bytea from model_answers a join meetings m on m.id = a.meeting_id
 		where a.organization_id = $1 and a.sealed is not null and a.id > $2::uuid order by a.id limit 100`, uuid.Nil.String()},
+	{"briefings.sealed", `
+		select b.id::text, b.meeting_id, m.data_key_id, b.sealed, null::bytea from briefings b join meetings m on m.id = b.meeting_id
+		where b.organization_id = $1 and b.sealed is not null and b.id > $2::uuid order by b.id limit 100`, uuid.Nil.String()},
+	{"briefings.sealed_told", `
+		select b.id::text, b.meeting_id, m.data_key_id, b.sealed_told, null::bytea from briefings b join meetings m on m.id = b.meeting_id
+		where b.organization_id = $1 and b.sealed_told is not null and b.id > $2::uuid order by b.id limit 100`, uuid.Nil.String()},
 	{"audit_details.sealed", `
 		select d.audit_id::text, a.origin_id, d.data_key_id, d.sealed, null::bytea from audit_details d join audit a on a.id = d.audit_id
 		where a.organization_id = $1 and d.sealed is not null and d.audit_id > $2::bigint order by d.audit_id limit 100`, "0"},
@@ -426,6 +432,9 @@ func (e *eraser) dropTexts(ctx context.Context) error {
 				return fmt.Errorf("reading the number of an audit row: %w", convert)
 			}
 			err = drop(`update audit_details set sealed = null where audit_id = $1`, id)
+		case "briefings.sealed", "briefings.sealed_told":
+			// It is made anew, if the meeting is still to come.
+			err = drop(`update briefings set sealed = null, sealed_told = null, `+changedAgain+` where id = $1::uuid and (sealed is not null or sealed_told is not null)`, t.id)
 		case "approvals.sealed_edit":
 			err = drop(`update approvals set sealed_edit = null where id = $1::uuid`, t.id)
 		case "actions.sealed":
@@ -443,6 +452,19 @@ func (e *eraser) dropTexts(ctx context.Context) error {
 		where organization_id = $1 and hub_id = $2 and object_type = 'contact' and object_id = any($3) and sealed_value is not null`,
 		e.request.OrganizationID, e.request.HubID, e.contactIDs); err != nil {
 		return err
+	}
+	if err := drop(`
+		update briefings b set sealed = null, sealed_told = null, `+changedAgain+` where id in (
+		  select id from briefings where (sealed is not null or sealed_told is not null) and id in (
+		    select briefing_id from briefing_records where organization_id = $1 and hub_id = $2 and object_type = 'contact' and record_id = any($3))
+		  order by id for no key update)`,
+		e.request.OrganizationID, e.request.HubID, e.contactIDs); err != nil {
+		return err
+	}
+	if _, err := e.pool.Exec(ctx, `
+		delete from briefing_records where organization_id = $1 and hub_id = $2 and object_type = 'contact' and record_id = any($3)`,
+		e.request.OrganizationID, e.request.HubID, e.contactIDs); err != nil {
+		return fmt.Errorf("dropping which briefs were made of the contact: %w", err)
 	}
 	if _, err := e.pool.Exec(ctx, `
 		delete from follow_up_records r using follow_ups f, connections c

@@ -209,7 +209,7 @@ func (s *Store) lookAt(ctx context.Context, tx pgx.Tx, organizationID, meetingID
 	if f.connection != nil {
 		look.HubID = f.connection.HubID
 	}
-	if f.over() || f.firstWordAt == nil {
+	if f.over() {
 		look.Next = NextDone
 		return look, nil
 	}
@@ -225,8 +225,9 @@ func (s *Store) lookAt(ctx context.Context, tx pgx.Tx, organizationID, meetingID
 		look.Next = NextUndo
 		return look, nil
 	}
-	// What may be read is what is planned with. A call is its own plan.
-	planning := f.originKind == originMeeting && !f.undoPending() && !slices.ContainsFunc(actions, func(a Action) bool { return a.reads() && a.State == ActionAsking })
+	// Before the first word nothing is planned: there may be a note of the briefing. What
+	// may be read is what is planned with. A call is its own plan.
+	planning := f.firstWordAt != nil && f.originKind == originMeeting && !f.undoPending() && !slices.ContainsFunc(actions, func(a Action) bool { return a.reads() && a.State == ActionAsking })
 	if f.version > f.plannedVersion && planning {
 		if until := f.gatherUntil(); f.now.Before(until) {
 			look.Next, look.Until = NextGather, until.UTC()

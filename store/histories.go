@@ -31,7 +31,7 @@ func (s *Store) HistoryForgotten(ctx context.Context, organizationID, meetingID 
 		var begins bool
 		if err := tx.QueryRow(ctx, `
 			select exists (select from meetings m left join follow_ups f on f.meeting_id = m.id
-			  where m.organization_id = $1 and m.id = $2 and m.first_word_at is not null and m.merged_into is null and m.erased_at is null
+			  where m.organization_id = $1 and m.id = $2 and (m.first_word_at is not null or f.state = 'open') and m.merged_into is null and m.erased_at is null
 			  and (f.meeting_id is null or f.state = 'open' or f.planned_version < m.version or f.planned_answers < f.answers or f.undo_planned < f.undo_requested))`,
 			organizationID, meetingID).Scan(&begins); err != nil || !begins {
 			return err

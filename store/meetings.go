@@ -126,6 +126,8 @@ type lockedMeeting struct {
 	excluded   meeting.Exclusion
 }
 
+func byMeeting(a, b *lockedMeeting) int { return bytes.Compare(a.id[:], b.id[:]) }
+
 // olderThan is a total order: the older one is the one that stays.
 func (m *lockedMeeting) olderThan(o *lockedMeeting) bool {
 	if !m.createdAt.Equal(o.createdAt) {
@@ -174,7 +176,12 @@ func (u *understanding) run(ctx context.Context, events []meeting.Event) error {
 			return err
 		}
 	}
-	for _, m := range u.meetings {
+	// In one order: whoever has several briefs looked at waits for us, and not we for
+	// them at the same time.
+	if err := lockBriefings(ctx, u.tx, u.meetings...); err != nil {
+		return err
+	}
+	for _, m := range slices.SortedFunc(slices.Values(u.meetings), byMeeting) {
 		if m.mergedInto != nil || m.erasedAt != nil {
 			continue
 		}
@@ -624,6 +631,9 @@ func (u *understanding) merge(ctx context.Context, older, younger *lockedMeeting
 	if err := u.resealAudit(ctx, youngerKey, olderKey, *younger.dataKeyID, *older.dataKeyID); err != nil {
 		return err
 	}
+	if err := u.mergeBriefings(ctx, older, younger, olderKey, youngerKey); err != nil {
+		return err
+	}
 	const why = "the meeting turned out to be another one"
 	for _, step := range []struct {
 		sql  string
@@ -764,7 +774,8 @@ func (u *understanding) refold(ctx context.Context, m *lockedMeeting) error {
 		return err
 	}
 	firstWord := folded.HasEnded || folded.HasNotes
-	_, err = u.tx.Exec(ctx, `
+	var host *uuid.UUID
+	err = u.tx.QueryRow(ctx, `
 		update meetings set version = version + 1, excluded = '', content_mac = $2, sealed = $3, state = $4, starts_at = $5, ends_at = $6,
 		  has_ended = $7, has_notes = $8, is_test = $9, updated_at = now(),
 		  first_word_at = case when $10 then coalesce(first_word_at, now()) else first_word_at end,
@@ -772,14 +783,17 @@ func (u *understanding) refold(ctx context.Context, m *lockedMeeting) error {
 		    select person_id from person_identities
 		    where organization_id = $11 and ((kind = 'email' and value = $12) or (kind = 'zoom_host' and value = $13))
 		    order by kind limit 1), host_person_id)
-		where id = $1`,
+		where id = $1 returning host_person_id`,
 		m.id, mac, sealed, string(folded.State), nullTime(folded.Start()), nullTime(folded.End()),
 		folded.HasEnded, folded.HasNotes, folded.IsTest, firstWord,
-		u.organizationID, folded.Organizer.Email, folded.HostID)
+		u.organizationID, folded.Organizer.Email, folded.HostID).Scan(&host)
 	if err != nil {
 		return fmt.Errorf("storing meeting %s: %w", m.id, err)
 	}
 	if err := u.attend(ctx, m.id, folded.Attendees); err != nil {
+		return err
+	}
+	if err := u.brief(ctx, m, key, folded, host); err != nil {
 		return err
 	}
 	u.out.Changed = append(u.out.Changed, m.id)
@@ -835,6 +849,9 @@ func (u *understanding) exclude(ctx context.Context, m *lockedMeeting, folded me
 		if _, err := u.tx.Exec(ctx, step.sql, step.args...); err != nil {
 			return false, fmt.Errorf("excluding meeting %s: %w", m.id, err)
 		}
+	}
+	if err := dropBriefings(ctx, u.tx, m.id, BriefingSkipped, briefingExcluded); err != nil {
+		return false, err
 	}
 	if old != nil {
 		// What was sealed before the rule applied can't be read any more.
@@ -1026,6 +1043,9 @@ func (s *Store) EraseMeeting(ctx context.Context, organizationID, meetingID uuid
 			if _, err := tx.Exec(ctx, sql, meetingID); err != nil {
 				return err
 			}
+		}
+		if err := dropBriefings(ctx, tx, meetingID, BriefingCanceled, briefingErased); err != nil {
+			return err
 		}
 		if err := s.endErased(ctx, tx, meetingID); err != nil {
 			return err

@@ -67,6 +67,7 @@ type NoticeAbout struct {
 	AppID        *uuid.UUID `json:"app_id,omitempty"`
 	PersonID     *uuid.UUID `json:"person_id,omitempty"`
 	SourceID     *uuid.UUID `json:"source_id,omitempty"`
+	BriefingID   *uuid.UUID `json:"briefing_id,omitempty"`
 	// MeetingIDs has one meeting, and of a digest all that it is about.
 	MeetingIDs []uuid.UUID `json:"meeting_ids,omitempty"`
 }
@@ -88,22 +89,29 @@ type Notice struct {
 	NextAt    time.Time   `json:"next_at"`
 	CreatedAt time.Time   `json:"created_at"`
 	SettledAt *time.Time  `json:"settled_at,omitempty"`
+	// Progress is that of one that briefs somebody.
+	Progress NoticeProgress `json:"progress,omitzero"`
 }
 
 const noticeColumns = `
 	n.id, n.organization_id, n.kind, n.dedupe_key, n.concerns_id, n.person_id, n.about, n.state, n.reason, n.attempts,
-	n.next_attempt_at, n.created_at, n.settled_at`
+	n.next_attempt_at, n.created_at, n.settled_at, n.progress`
 
 func scanNotice(row pgx.CollectableRow) (Notice, error) {
 	var n Notice
-	var about []byte
+	var about, progress []byte
 	err := row.Scan(&n.ID, &n.OrganizationID, &n.Kind, &n.DedupeKey, &n.ConcernsID, &n.PersonID, &about, &n.State, &n.Reason,
-		&n.Attempts, &n.NextAt, &n.CreatedAt, &n.SettledAt)
+		&n.Attempts, &n.NextAt, &n.CreatedAt, &n.SettledAt, &progress)
 	if err != nil {
 		return Notice{}, err
 	}
 	if err := json.Unmarshal(about, &n.About); err != nil {
 		return Notice{}, fmt.Errorf("decoding what notice %s is about: %w", n.ID, err)
+	}
+	if progress != nil {
+		if err := json.Unmarshal(progress, &n.Progress); err != nil {
+			return Notice{}, fmt.Errorf("decoding how far notice %s has come: %w", n.ID, err)
+		}
 	}
 	return n, nil
 }
@@ -273,26 +281,15 @@ func (s *Store) PutInDigest(ctx context.Context, n Notice, at time.Time) error {
 const NoticeLease = 2 * time.Minute
 
 // ClaimNotices takes up to limit notices that are due, the longest due first;
-// with approvalsOnly, those about questions. A claim lasts for [NoticeLease]: who has not settled it by then, or died, loses
-// it to the next. Claims of several processes never overlap.
+// with approvalsOnly, those about questions. Those that brief somebody are not among
+// them: see [Store.ClaimBriefingNotices]. A claim lasts for [NoticeLease]: who has not
+// settled it by then, or died, loses it to the next. Claims of several processes never
+// overlap.
 func (s *Store) ClaimNotices(ctx context.Context, limit int, approvalsOnly bool) ([]Notice, error) {
-	rows, err := s.pool.Query(ctx, `
-		with due as materialized (
-		  select id from notices where state = 'queued' and next_attempt_at <= now()
-		    and (not $3::bool or kind like 'approval.%')
-		  order by next_attempt_at limit $1 for update skip locked)
-		update notices n set attempts = n.attempts + 1, next_attempt_at = now() + $2::interval,
-		       first_attempt_at = coalesce(n.first_attempt_at, now())
-		from due where n.id = due.id
-		returning `+noticeColumns, limit, NoticeLease, approvalsOnly)
-	if err != nil {
-		return nil, fmt.Errorf("claiming notices: %w", err)
+	if approvalsOnly {
+		return s.claimNotices(ctx, `kind like 'approval.%'`, limit)
 	}
-	claimed, err := pgx.CollectRows(rows, scanNotice)
-	if err != nil {
-		return nil, fmt.Errorf("claiming notices: %w", err)
-	}
-	return claimed, nil
+	return s.claimNotices(ctx, `kind not like 'briefing.%'`, limit)
 }
 
 // settleNotice changes a notice that n claimed. Whoever lost the claim meanwhile

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,6 +57,8 @@ type Settings struct {
 	DealStages DealStages `json:"deal_stages,omitzero"`
 	// Notify says when its people are told that something waits for them.
 	Notify NotifySettings `json:"notify,omitzero"`
+	// Briefing says how its people are briefed on their meetings.
+	Briefing BriefingSettings `json:"briefing,omitzero"`
 	// Approvals says who has to approve, and what becomes of questions that nobody
 	// answers.
 	Approvals ApprovalSettings `json:"approvals,omitzero"`
@@ -122,6 +125,9 @@ func (s *Store) CreateOrganization(ctx context.Context, name string, domains []s
 	if err := settings.DealStages.check(); err != nil {
 		return Organization{}, err
 	}
+	if err := settings.Briefing.Check(); err != nil {
+		return Organization{}, err
+	}
 	if len(settings.Approvals.Approvers) > 0 {
 		return Organization{}, refuse("Nobody is there yet who could be an approver: add people first.")
 	}
@@ -161,6 +167,9 @@ func (s *Store) UpdateSettings(ctx context.Context, id uuid.UUID, domains []stri
 	if err := settings.DealStages.check(); err != nil {
 		return err
 	}
+	if err := settings.Briefing.Check(); err != nil {
+		return err
+	}
 	raw, err := json.Marshal(settings)
 	if err != nil {
 		return fmt.Errorf("encoding the settings: %w", err)
@@ -180,6 +189,11 @@ func (s *Store) UpdateSettings(ctx context.Context, id uuid.UUID, domains []stri
 		}
 		if _, err := tx.Exec(ctx, `update organizations set settings = $2, domains = $3 where id = $1`, id, raw, lowerAll(domains)); err != nil {
 			return err
+		}
+		if before.Settings.Briefing != settings.Briefing || before.Settings.Notify != settings.Notify || !slices.Equal(before.Domains, lowerAll(domains)) {
+			if err := briefAnew(ctx, tx, id, nil); err != nil {
+				return err
+			}
 		}
 		after := before
 		after.Domains, after.Settings = lowerAll(domains), settings

@@ -382,6 +382,11 @@ func (s *Store) addPerson(ctx context.Context, tx pgx.Tx, p Person, actor Actor)
 }
 
 func (s *Store) insertPerson(ctx context.Context, tx pgx.Tx, p Person) (uuid.UUID, error) {
+	// First: the person becomes the host of meetings, and who merges people has the
+	// organization before meetings, too.
+	if err := lockPeople(ctx, tx, p.OrganizationID); err != nil {
+		return uuid.Nil, err
+	}
 	id := newID()
 	_, err := tx.Exec(ctx, `insert into people (id, organization_id, name, role) values ($1, $2, $3, $4)`, id, p.OrganizationID, p.Name, p.Role)
 	if err != nil {
@@ -393,7 +398,7 @@ func (s *Store) insertPerson(ctx context.Context, tx pgx.Tx, p Person) (uuid.UUI
 			return uuid.Nil, err
 		}
 	}
-	return id, nil
+	return id, s.adoptMeetings(ctx, tx, p.OrganizationID, id, p.Identities...)
 }
 
 func (s *Store) auditPerson(ctx context.Context, q querier, organizationID, person uuid.UUID, actor Actor, what string) error {
@@ -472,10 +477,16 @@ func (s *Store) AddIdentity(ctx context.Context, organizationID, personID uuid.U
 }
 
 func (s *Store) addIdentity(ctx context.Context, tx pgx.Tx, organizationID, personID uuid.UUID, i Identity, actor Actor) error {
+	if err := lockPeople(ctx, tx, organizationID); err != nil {
+		return err
+	}
 	_, err := tx.Exec(ctx, `insert into person_identities (organization_id, kind, value, person_id, archived, seen_at) values ($1, $2, $3, $4, $5, $6)`,
 		organizationID, i.Kind, i.Value, personID, i.Archived, i.SeenAt)
 	if err != nil {
 		return fmt.Errorf("storing an identity: %w", err)
+	}
+	if err := s.adoptMeetings(ctx, tx, organizationID, personID, i); err != nil {
+		return err
 	}
 	return s.auditIdentity(ctx, tx, organizationID, personID, actor, i, "added")
 }
@@ -688,6 +699,10 @@ func (s *Store) MergePeople(ctx context.Context, organizationID, keep, other uui
 			   select from connection_rules k where k.host_person_id = $1 and k.organization_id = r.organization_id
 			     and k.source_id is not distinct from r.source_id and k.host_domain is not distinct from r.host_domain)`,
 			`update connection_rules set host_person_id = $1 where host_person_id = $2`,
+			`select from briefings where person_id in ($1, $2) order by id for no key update`,
+			`delete from briefings o where person_id = $2 and exists (select from briefings k where k.person_id = $1 and k.meeting_id = o.meeting_id)`,
+			`update notices set person_id = $1, concerns_id = $1 where person_id = $2 and state = 'queued' and kind in ('briefing.ready', 'briefing.update')`,
+			`update briefings set person_id = $1, ` + askedAgain + ` where person_id = $2`,
 			`update people k set team = o.team from people o where k.id = $1 and o.id = $2 and k.team = ''`,
 			`update slack_messages m set person_id = $1 where person_id = $2
 			   and not exists (select from slack_messages k where k.person_id = $1 and k.meeting_id = m.meeting_id)`,
@@ -699,6 +714,9 @@ func (s *Store) MergePeople(ctx context.Context, organizationID, keep, other uui
 			if _, err := tx.Exec(ctx, sql, keep, other); err != nil {
 				return fmt.Errorf("moving what the other has: %w", err)
 			}
+		}
+		if err := briefAnew(ctx, tx, organizationID, &keep); err != nil {
+			return err
 		}
 		return s.auditPerson(ctx, tx, organizationID, other, actor, "merged into person "+keep.String())
 	})
@@ -775,6 +793,9 @@ func (s *Store) DeactivatePerson(ctx context.Context, organizationID, id uuid.UU
 			if err := queueStandInNotice(ctx, tx, organizationID, id); err != nil {
 				return err
 			}
+			if err := briefAnew(ctx, tx, organizationID, &id); err != nil {
+				return err
+			}
 		}
 		tag, err := tx.Exec(ctx, `
 			insert into wakeups (id, organization_id, meeting_id, reason)
@@ -836,6 +857,9 @@ func (s *Store) ReactivatePerson(ctx context.Context, organizationID, id uuid.UU
 			return err
 		}
 		if _, err := tx.Exec(ctx, `update people set deactivated_at = null where id = $1`, id); err != nil {
+			return err
+		}
+		if err := briefAnew(ctx, tx, organizationID, &id); err != nil {
 			return err
 		}
 		return s.auditPerson(ctx, tx, organizationID, id, actor, "reactivated")

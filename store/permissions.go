@@ -390,14 +390,29 @@ func (s *Store) CallPermission(ctx context.Context, organizationID uuid.UUID, or
 	return s.decideCall(ctx, s.pool, organizationID, tool, origin)
 }
 
+// CallPermissions is [Store.CallPermission] of several tools, in their order, read
+// together.
+func (s *Store) CallPermissions(ctx context.Context, organizationID uuid.UUID, origin Origin, tools []policy.Tool) ([]policy.Decision, error) {
+	return s.decideCalls(ctx, s.pool, organizationID, origin, tools)
+}
+
 // decideCall decides about a call on behalf of a meeting, or of nothing. Where a
 // read is asked about, it is what was answered about this meeting's reads.
 func (s *Store) decideCall(ctx context.Context, q querier, organizationID uuid.UUID, tool policy.Tool, origin Origin) (policy.Decision, error) {
-	p, err := s.policyOf(ctx, q, organizationID)
+	decisions, err := s.decideCalls(ctx, q, organizationID, origin, []policy.Tool{tool})
 	if err != nil {
 		return policy.Decision{}, err
 	}
-	request := policy.Request{Tool: tool}
+	return decisions[0], nil
+}
+
+// decideCalls is decideCall of several tools.
+func (s *Store) decideCalls(ctx context.Context, q querier, organizationID uuid.UUID, origin Origin, tools []policy.Tool) ([]policy.Decision, error) {
+	p, err := s.policyOf(ctx, q, organizationID)
+	if err != nil {
+		return nil, err
+	}
+	var request policy.Request
 	if origin.ofMeeting() && aboutMeetings(p) {
 		err := q.QueryRow(ctx, `
 			select h.id::text, h.team from people h
@@ -405,19 +420,23 @@ func (s *Store) decideCall(ctx context.Context, q querier, organizationID uuid.U
 			      -- A read for an agent's person, of which nothing else is kept.
 			      or $3 and h.id = $2)`, organizationID, origin.ID, origin.ofCall()).Scan(&request.Host, &request.Team)
 		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-			return policy.Decision{}, fmt.Errorf("reading the host: %w", err)
+			return nil, fmt.Errorf("reading the host: %w", err)
 		}
 	}
-	d := p.Decide(request)
-	if d.Permission != policy.Ask || tool.Operation != policy.Read || !origin.ofMeeting() {
-		return d, nil
+	decisions := make([]policy.Decision, 0, len(tools))
+	for _, tool := range tools {
+		request.Tool = tool
+		d := p.Decide(request)
+		if d.Permission == policy.Ask && tool.Operation == policy.Read && origin.ofMeeting() {
+			approved, err := s.readApproved(ctx, q, origin, tool)
+			if err != nil {
+				return nil, err
+			}
+			if approved {
+				d.Permission, d.Reason = policy.Allow, d.Reason+", and it was approved for this meeting"
+			}
+		}
+		decisions = append(decisions, d)
 	}
-	approved, err := s.readApproved(ctx, q, origin, tool)
-	if err != nil {
-		return policy.Decision{}, err
-	}
-	if approved {
-		d.Permission, d.Reason = policy.Allow, d.Reason+", and it was approved for this meeting"
-	}
-	return d, nil
+	return decisions, nil
 }

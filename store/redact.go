@@ -225,6 +225,11 @@ func (e *eraser) redactMeeting(ctx context.Context, tx pgx.Tx, id uuid.UUID) err
 		return nil
 	}
 	m := locked[0]
+	// Before the briefs, which are made to look below: that is the order in which all take
+	// these locks.
+	if _, err := tx.Exec(ctx, `select from follow_ups where meeting_id = $1 for update`, id); err != nil {
+		return fmt.Errorf("locking its follow-up: %w", err)
+	}
 	key, err := e.dataKey(ctx, tx, m.dataKeyID)
 	if err != nil {
 		return err

@@ -37,6 +37,7 @@ var vaultColumns = []sealedColumn{
 	{"slack_apps", "organization_id", "sealed_bot_token", slackTokenPlace},
 	{"slack_apps", "organization_id", "sealed_signing_secret", slackSecretPlace},
 	{"models", "organization_id", "sealed_key", modelKeyPlace},
+	{"webhook_endpoints", "id", "sealed_secrets", webhookSecretsPlace},
 	{"data_keys", "id", "wrapped", dataKeyPlace},
 }
 

@@ -26,7 +26,7 @@ func TestEverySealedColumnIsKnown(t *testing.T) {
 	t.Parallel()
 	s, _ := storetest.New(t)
 	byDataKey := []string{
-		"actions.sealed", "approvals.sealed_edit", "audit_details.sealed", "crm_events.sealed_value", "deliveries.body_key", "deliveries.sealed_body", "deliveries.sealed_fetched",
+		"actions.sealed", "approvals.sealed_edit", "audit_details.sealed", "briefings.sealed", "briefings.sealed_told", "crm_events.sealed_value", "deliveries.body_key", "deliveries.sealed_body", "deliveries.sealed_fetched",
 		"erasures.sealed_addresses", "events.sealed", "follow_ups.sealed_resolution", "meetings.sealed", "model_answers.sealed",
 	}
 	found := s.TextsForTest(t, `

@@ -71,25 +71,45 @@ func (n NotifySettings) location() *time.Location {
 // at is the day's time of day, in minutes. Where the clocks leave it out it is
 // as much later.
 func at(day time.Time, minutes int) time.Time {
-	return time.Date(day.Year(), day.Month(), day.Day(), 0, minutes, 0, 0, day.Location())
+	t := time.Date(day.Year(), day.Month(), day.Day(), 0, minutes, 0, 0, day.Location())
+	// Which of the two ways to read a time that the clocks leave out is taken depends on
+	// the zone.
+	if early := minutes - t.Hour()*60 - t.Minute(); early > 0 {
+		t = t.Add(time.Duration(early) * time.Minute)
+	}
+	return t
+}
+
+// quietAround is the stretch of quiet hours that t lies in; not ok outside of them.
+func (n NotifySettings) quietAround(t time.Time) (begin, end time.Time, ok bool) {
+	from, to, ok := n.quiet()
+	if !ok {
+		return time.Time{}, time.Time{}, false
+	}
+	t = t.In(n.location())
+	minutes := t.Hour()*60 + t.Minute()
+	switch {
+	case from < to && minutes >= from && minutes < to:
+		begin, end = at(t, from), at(t, to)
+	case from > to && minutes < to:
+		begin, end = at(t.AddDate(0, 0, -1), from), at(t, to)
+	case from > to && minutes >= from:
+		begin, end = at(t, from), at(t.AddDate(0, 0, 1), to)
+	default:
+		return time.Time{}, time.Time{}, false
+	}
+	// Of a time that the clocks show twice, the end may be the first.
+	for !end.After(t) {
+		end = end.Add(30 * time.Minute)
+	}
+	return begin, end, true
 }
 
 // QuietUntil says when the quiet hours end that now lies in; zero outside of
 // them.
 func (n NotifySettings) QuietUntil(now time.Time) time.Time {
-	from, to, ok := n.quiet()
-	if !ok {
-		return time.Time{}
-	}
-	now = now.In(n.location())
-	minutes := now.Hour()*60 + now.Minute()
-	switch {
-	case from < to && minutes >= from && minutes < to, from > to && minutes < to:
-		return at(now, to)
-	case from > to && minutes >= from:
-		return at(now.AddDate(0, 0, 1), to)
-	}
-	return time.Time{}
+	_, until, _ := n.quietAround(now)
+	return until
 }
 
 // NextDigest is when the next digest after now is due; zero where there are none.
@@ -123,6 +143,9 @@ func (s *Store) SetNotifySettings(ctx context.Context, organizationID uuid.UUID,
 		if tag.RowsAffected() == 0 {
 			return ErrNotFound
 		}
+		if err := briefAnew(ctx, tx, organizationID, nil); err != nil {
+			return err
+		}
 		return s.audit(ctx, tx, AuditEntry{OrganizationID: organizationID, Kind: AuditOrganization, Actor: actor, Reason: "when people are told: " + string(raw)})
 	})
 	if err != nil {
@@ -141,12 +164,18 @@ func (s *Store) SetPersonNotify(ctx context.Context, organizationID, personID uu
 		return fmt.Errorf("encoding when a person is told: %w", err)
 	}
 	err = s.inTx(ctx, func(tx pgx.Tx) error {
+		if err := lockPeople(ctx, tx, organizationID); err != nil {
+			return err
+		}
 		tag, err := tx.Exec(ctx, `update people set notify = $3 where organization_id = $1 and id = $2`, organizationID, personID, raw)
 		if err != nil {
 			return err
 		}
 		if tag.RowsAffected() == 0 {
 			return ErrNotFound
+		}
+		if err := briefAnew(ctx, tx, organizationID, &personID); err != nil {
+			return err
 		}
 		return s.auditPerson(ctx, tx, organizationID, personID, actor, "is told: "+string(raw))
 	})

@@ -129,7 +129,7 @@ func builtinTypes() map[string]*objectType {
 
 	contact := add("0-1", "contacts", "contact", contactsRead, contactsWrite,
 		"createdate email firstname hs_object_id lastmodifieddate lastname",
-		"email email;hs_additional_emails string;firstname string;lastname string;phone phone_number;mobilephone phone_number;jobtitle string;company string;website string;address string;city string;state string;zip string;country string;createdate datetime;lastmodifieddate datetime!;notes_last_updated datetime!;associatedcompanyid number;hs_email_domain string!;"+
+		"email email;hs_additional_emails string;firstname string;lastname string;phone phone_number;mobilephone phone_number;jobtitle string;company string;website string;address string;city string;state string;zip string;country string;createdate datetime;lastmodifieddate datetime!;notes_last_contacted datetime!;notes_last_updated datetime!;associatedcompanyid number;hs_email_domain string!;"+
 			"lifecyclestage enumeration subscriber,lead,marketingqualifiedlead,salesqualifiedlead,opportunity,customer,evangelist,other;"+
 			"hs_buying_role enumeration* BLOCKER,BUDGET_HOLDER,CHAMPION,DECISION_MAKER,END_USER,EXECUTIVE_SPONSOR,INFLUENCER,OTHER;"+
 			"hs_lead_status enumeration NEW,OPEN,IN_PROGRESS,OPEN_DEAL,UNQUALIFIED,ATTEMPTED_TO_CONTACT,CONNECTED,BAD_TIMING;"+common)

@@ -65,7 +65,8 @@ type Record struct {
 }
 
 // Seed is a record to put into an account as if it had always been there: not
-// in [Server.Writes], at once known to search, made by a user in HubSpot.
+// in [Server.Writes], at once known to search, made by a user in HubSpot. It may have
+// values that only HubSpot itself sets.
 type Seed struct {
 	Properties map[string]string `json:"properties"`
 	// Associations are IDs of existing records by object type, linked plainly.

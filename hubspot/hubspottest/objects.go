@@ -195,7 +195,7 @@ func (q *request) check(t *objectType, in values, old map[string]string) (values
 			bad = append(bad, q.portal.propertyProblem(name, "PROPERTY_DOESNT_EXIST", fmt.Sprintf("Property %q does not exist", name)))
 			continue
 		}
-		if def.ReadOnly {
+		if def.ReadOnly && !q.silent {
 			bad = append(bad, q.portal.propertyProblem(name, "READ_ONLY_VALUE", fmt.Sprintf("%q is a read only property; its value cannot be set.", name)))
 			continue
 		}

@@ -54,6 +54,7 @@ type Server struct {
 	index    uniqueIndex
 	faults   []*activeFault
 	calls    map[callKey]int
+	tooMany  int
 	windows  map[windowKey]*window
 	daily    map[int64]*dailyUse
 	pending  pendingQueue
@@ -446,7 +447,11 @@ func (s *Server) answer(q *request) reply {
 	defer s.mu.Unlock()
 	q.now = s.now()
 	s.settle()
-	return s.answerLocked(q)
+	out := s.answerLocked(q)
+	if out.status == http.StatusTooManyRequests {
+		s.tooMany++
+	}
+	return out
 }
 
 func (s *Server) answerLocked(q *request) reply {

@@ -443,7 +443,15 @@ func (s *Server) Calls() []CallCount {
 func (s *Server) ResetCalls() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.calls = map[callKey]int{}
+	s.calls, s.tooMany = map[callKey]int{}, 0
+}
+
+// TooMany is how many calls were answered 429 since the last [Server.ResetCalls] because
+// a limit was reached.
+func (s *Server) TooMany() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.tooMany
 }
 
 // Save writes the whole state to a file, by writing another and renaming it.
