@@ -47,7 +47,7 @@ func TestOnceWithARef(t *testing.T) {
 	require.Len(t, deals, 1)
 	require.NotContains(t, deals[0].Content.Doubt, "can't be linked")
 	require.Equal(t, "HIGH", tickets[0].Content.Properties["hs_ticket_priority"])
-	linked := append(deals[0].Content.Associations, tickets[0].Content.Associations...)
+	linked := slices.Concat(deals[0].Content.Associations, tickets[0].Content.Associations)
 	require.True(t, slices.ContainsFunc(linked, func(a store.AssociationRef) bool { return a.Key == deals[0].Key || a.Key == tickets[0].Key }), "at one of its ends")
 }
 

@@ -879,6 +879,19 @@ func TestCheck(t *testing.T) {
 	require.Equal(t, []string{"hs_note_body is longer than HubSpot takes"}, planner.Check("note", false, map[string]string{"hs_note_body": long}, planner.Resolution{}))
 }
 
+// A note of a briefing is asked about before anything was planned.
+func TestEditsAreCheckedWithoutAResolution(t *testing.T) {
+	t.Parallel()
+	note := policy.Tool{Object: "note", Operation: policy.Create}
+	for at, problems := range map[string]int{"2026-11-20T14:00:00Z": 0, "tomorrow": 1} {
+		found, err := planner.CheckEdit(note, map[string]string{"hs_timestamp": at, "hs_note_body": "<p>Briefing</p>"}, nil)
+		require.NoError(t, err)
+		require.Len(t, found, problems)
+	}
+	_, err := planner.CheckEdit(note, nil, json.RawMessage(`"nonsense"`))
+	require.Error(t, err)
+}
+
 // Which event told a name first makes no difference in the end.
 func TestAContactThatWasAddedWithoutANameGetsIt(t *testing.T) {
 	t.Parallel()

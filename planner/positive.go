@@ -217,6 +217,6 @@ var dealThings = wordSet(`deal contract training course order offer quote packag
 func (p *plan) isOfAThing(clauses []string, d string) bool {
 	return slices.ContainsFunc(clauses, func(c string) bool {
 		m := tellsOfAThing.FindStringSubmatch(spaced(c))
-		return m != nil && !dealThings[m[1]] && !p.counts("deal", m[1]) && !p.namesRecord(folded(m[1])) && !slices.ContainsFunc(folded(d), func(w string) bool { return alike(w, fold(m[1])) })
+		return len(m) > 1 && !dealThings[m[1]] && !p.counts("deal", m[1]) && !p.namesRecord(folded(m[1])) && !slices.ContainsFunc(folded(d), func(w string) bool { return alike(w, fold(m[1])) })
 	})
 }

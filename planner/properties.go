@@ -67,10 +67,11 @@ func Check(object string, create bool, properties map[string]string, r Resolutio
 }
 
 // CheckEdit is [Check] for the judge of questions: of an edited action, by the
-// resolution that it was planned with, as JSON. It is for store.Options.
+// resolution that it was planned with, as JSON. Without one, which a note of a briefing
+// does not have, it is checked by what holds in any account. It is for store.Options.
 func CheckEdit(tool policy.Tool, properties map[string]string, resolution json.RawMessage) ([]string, error) {
 	var r Resolution
-	if err := json.Unmarshal(resolution, &r); err != nil {
+	if err := json.Unmarshal(resolution, &r); err != nil && len(resolution) > 0 {
 		return nil, errors.New("the stored resolution can't be read")
 	}
 	return Check(tool.Object, tool.Operation == policy.Create, properties, r), nil

@@ -99,6 +99,7 @@ var germanStored = map[string]string{
 	"it is completed instead of logged twice":                    "es wird vervollständigt statt doppelt angelegt",
 	"puts it on the timeline of records that it is not on yet":   "stellt es in die Chronik von Datensätzen, bei denen es noch fehlt",
 	"keeps the summary and the next steps on those who attended": "hält Zusammenfassung und nächste Schritte bei denen fest, die dabei waren",
+	"keeps the briefing on those who are coming":                 "hält das Briefing bei denen fest, die kommen",
 	"the summary or the next steps have changed":                 "die Zusammenfassung oder die nächsten Schritte haben sich geändert",
 	"an action item of the meeting":                              "eine Aufgabe aus dem Meeting",
 	"the action item has changed":                                "die Aufgabe hat sich geändert",

@@ -19,18 +19,43 @@ func (p Printer) Date(t time.Time) string {
 	return t.Format("2 January 2006")
 }
 
+// Day writes the day with its weekday: "Friday, 20 November 2026", "Freitag,
+// 20. November 2026".
+func (p Printer) Day(t time.Time) string { return p.T(t.Weekday().String()) + ", " + p.Date(t) }
+
+// Span writes the times of day from start to end, in start's location: "15:00–15:45
+// CET", "15:00–15:45 Uhr MEZ". A zero end is left out; one on another day is written whole.
+func (p Printer) Span(start, end time.Time) string {
+	times := start.Format("15:04")
+	if end = end.In(start.Location()); !end.IsZero() && end.After(start) {
+		if end.YearDay() != start.YearDay() || end.Year() != start.Year() {
+			return times + "–" + p.DateTime(end)
+		}
+		times += "–" + end.Format("15:04")
+	}
+	if p.Language() == "de" {
+		times += " Uhr"
+	}
+	return times + " " + p.zone(start)
+}
+
 // DateTime writes day and time in t's own location, with the zone's abbreviation:
 // "20 November 2026, 15:00 CET", "20. November 2026, 15:00 Uhr MEZ" for German
 // readers in Central Europe.
 func (p Printer) DateTime(t time.Time) string {
-	zone := t.Format("MST")
 	if p.Language() != "de" {
-		return p.Date(t) + ", " + t.Format("15:04") + " " + zone
+		return p.Date(t) + ", " + t.Format("15:04") + " " + p.zone(t)
 	}
-	if own, ok := map[string]string{"CET": "MEZ", "CEST": "MESZ"}[zone]; ok {
-		zone = own
+	return p.Date(t) + ", " + t.Format("15:04") + " Uhr " + p.zone(t)
+}
+
+// zone is the abbreviation of t's zone.
+func (p Printer) zone(t time.Time) string {
+	zone := t.Format("MST")
+	if own, ok := map[string]string{"CET": "MEZ", "CEST": "MESZ"}[zone]; ok && p.Language() == "de" {
+		return own
 	}
-	return p.Date(t) + ", " + t.Format("15:04") + " Uhr " + zone
+	return zone
 }
 
 // Number writes a decimal as the language does, to the last digit: "42,000.5",

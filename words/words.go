@@ -57,7 +57,7 @@ func (p Printer) Plural(n int, one, many string) string {
 
 // tables are the German sentences by the English ones; each area has its own.
 func tables() []map[string]string {
-	return []map[string]string{germanCard, germanStored, germanPages, germanTools, germanSite, germanNotify, germanInbox, germanModel}
+	return []map[string]string{germanCard, germanStored, germanPages, germanTools, germanSite, germanNotify, germanInbox, germanModel, germanBriefing, germanBriefingDelivery, germanBriefingSettings}
 }
 
 // german is made once per process: it is the same for every reader.

@@ -28,7 +28,7 @@ type used struct{ sentence, where string }
 func TestEverySentenceHasItsGerman(t *testing.T) {
 	t.Parallel()
 	var all []used
-	for _, dir := range []string{"../card", "../notify", "../web"} {
+	for _, dir := range []string{"../briefing", "../card", "../notify", "../web"} {
 		require.NoError(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() || strings.HasSuffix(path, "_test.go") {
 				return err

@@ -120,6 +120,12 @@ func (a Asker) part(ctx context.Context, q Question, i int) (Answer, error) {
 	}
 }
 
+// Once makes one request that is no part of a question, and writes it down as the others.
+// It is not tried again.
+func (a Asker) Once(ctx context.Context, r Request) (Reply, error) {
+	return a.call(ctx, Call{Part: 1, Parts: 1, Try: 1, Request: r})
+}
+
 func (a Asker) call(ctx context.Context, c Call) (Reply, error) {
 	id, err := a.Ledger.Begin(ctx, c)
 	if err != nil {

@@ -1,0 +1,61 @@
+package words
+
+// germanBriefingSettings is what the page about when and how people are briefed says,
+// and why there is no briefing, as the store has it.
+var germanBriefingSettings = map[string]string{
+	"Briefings": "Briefings",
+	"When and how you are briefed before meetings":                                                            "Wann und wie Sie vor Meetings gebrieft werden",
+	"When and how people are briefed before meetings":                                                         "Wann und wie vor Meetings gebrieft wird",
+	"Before a meeting with somebody from outside, its host is told who is coming and what is open with them.": "Vor einem Meeting mit jemandem von außen erfährt der Gastgeber, wer kommt und was mit ihnen offen ist.",
+	"What you leave empty is as your organization says.":                                                      "Was Sie leer lassen, ist so, wie Ihre Organisation es sagt.",
+	"Everybody's": "Für alle",
+	"This holds for all who do not say otherwise.": "Das gilt für alle, die nichts anderes sagen.",
+	"All settings":                           "Alle Einstellungen",
+	"otherwise: on":                          "sonst: an",
+	"otherwise: off":                         "sonst: aus",
+	"You are briefed like this from now on.": "Ab jetzt werden Sie so gebrieft.",
+	"Everybody who does not say otherwise is briefed like this from now on.": "Ab jetzt werden alle so gebrieft, die nichts anderes sagen.",
+	"The operator is nobody of the organization, and is not briefed.":        "Der Betreiber gehört nicht zur Organisation und wird nicht gebrieft.",
+	"Briefings before meetings": "Briefings vor Meetings",
+	"How long before the start": "Wie lange vor dem Beginn",
+	"45m or 2h, from 5m to 72h": "45m oder 2h, von 5m bis 72h",
+	"Where they go":             "Wohin sie gehen",
+	"slack, email, webhook, page: in the order in which that is tried": "slack, email, webhook, page: in der Reihenfolge, in der es versucht wird",
+	"The day's meetings in one message":                                "Die Meetings des Tages in einer Nachricht",
+	"a time of day such as 07:30, or off":                              "eine Uhrzeit wie 07:30, oder off",
+	"On these days":                                                    "An diesen Tagen",
+	"mon-fri or mon,wed,sat":                                           "mon-fri oder mon,wed,sat (mon ist Montag, sun Sonntag)",
+	"The week's meetings in one message":                               "Die Meetings der Woche in einer Nachricht",
+	"mon 07:00, or off":                                                "mon 07:00, oder off",
+	"Talking points by the language model, where there is one":         "Gesprächsthemen vom Sprachmodell, wo es eines gibt",
+	"A note in HubSpot, too":                                           "Auch eine Notiz in HubSpot",
+	"Where HubSpot has the meeting already, from a calendar, say: beside it, on those who are coming, for all who see them there.": "Wo HubSpot das Meeting schon hat, etwa aus einem Kalender: daneben, bei denen, die kommen, für alle, die sie dort sehen.",
+	"Time zone":                    "Zeitzone",
+	"a name such as Europe/Berlin": "ein Name wie Europe/Berlin",
+	"Quiet hours":                  "Ruhezeit",
+	"20:00-08:00, or off":          "20:00-08:00, oder off",
+
+	// What the store refuses.
+	"How long before a meeting is written as 45m or 2h, from 5m to 72h.":                      "Wie lange vor einem Meeting schreibt man als 45m oder 2h, von 5m bis 72h.",
+	"The time of the morning digest is written as 07:30, or off.":                             "Die Zeit der Übersicht am Morgen schreibt man als 07:30, oder off.",
+	"The days of the morning digest are written as mon-fri or mon,wed,sat.":                   "Die Tage der Übersicht am Morgen schreibt man als mon-fri oder mon,wed,sat.",
+	"When the week ahead is told is written as mon 07:00, or off.":                            "Wann die Woche im Voraus kommt, schreibt man als mon 07:00, oder off.",
+	"Channels are written as slack,email,webhook,page, in the order in which they are tried.": "Wege schreibt man als slack,email,webhook,page, in der Reihenfolge, in der sie versucht werden.",
+	"Quiet hours are written as 20:00-08:00, or off.":                                         "Die Ruhezeit schreibt man als 20:00-08:00, oder off.",
+
+	// Why there is no briefing.
+	"it had begun": "es hatte begonnen",
+	"the meeting turned out to be another one":           "das Meeting war in Wahrheit ein anderes",
+	"the meeting was canceled":                           "das Meeting wurde abgesagt",
+	"the host is somebody else now":                      "Gastgeber ist jetzt jemand anders",
+	"a rule excludes the meeting":                        "eine Regel schließt das Meeting aus",
+	"the person left":                                    "die Person ist nicht mehr da",
+	"briefings are switched off":                         "Briefings sind ausgeschaltet",
+	"nobody from outside is invited":                     "niemand von außen ist eingeladen",
+	"nobody knows when it begins":                        "niemand weiß, wann es beginnt",
+	"it could not be delivered before the meeting began": "es konnte vor Beginn des Meetings nicht zugestellt werden",
+	"it had begun before HubSpot could be read":          "es hatte begonnen, bevor HubSpot gelesen werden konnte",
+
+	// Why there is no note of one.
+	"the meeting has begun": "das Meeting hat begonnen",
+}
