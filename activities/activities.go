@@ -31,7 +31,9 @@ type Activities struct {
 	Histories Histories
 	// ModelTimeout is of one call of a language model; 0 means two minutes.
 	ModelTimeout time.Duration
-	Log          zerolog.Logger
+	// Now is the clock by which briefs are due; nil for the real one.
+	Now func() time.Time
+	Log zerolog.Logger
 }
 
 // Meeting names a meeting. It is what every activity of a follow-up is given.

@@ -108,6 +108,14 @@ func later(err error, after time.Duration) error {
 	})
 }
 
+// notLaterThan has what asks for more patience than that tried again sooner.
+func notLaterThan(most time.Duration, err error) error {
+	if failure, ok := errors.AsType[*temporal.ApplicationError](err); ok && failure.NextRetryDelay() > most {
+		return later(failure, most)
+	}
+	return err
+}
+
 // platformLater is [later] for a platform that did not say how long: then it is
 // asked less and less often.
 func platformLater(err error, after time.Duration) error {

@@ -176,7 +176,8 @@ func exchangeRates(ctx context.Context, reader *crm.Reader, c store.Connection) 
 	return rates, err
 }
 
-// written is what earlier rounds wrote, by draft key, with what approvers made of it.
+// written is what earlier rounds wrote, by draft key, with what approvers made of it. The
+// note of a briefing is no round's.
 func (a *Activities) written(ctx context.Context, m Meeting, answers map[string]map[string]string) (map[string]planner.Written, error) {
 	actions, err := a.Store.ActionsOf(ctx, m.OrganizationID, m.MeetingID)
 	if err != nil {
@@ -184,7 +185,7 @@ func (a *Activities) written(ctx context.Context, m Meeting, answers map[string]
 	}
 	written := map[string]planner.Written{}
 	for _, action := range actions {
-		if action.State.Happened() {
+		if action.State.Happened() && action.Key != store.BriefingNoteKey {
 			written[action.Key] = planner.Written{RecordID: action.RecordID, Content: action.Content, Edit: answers[action.Key]}
 		}
 	}

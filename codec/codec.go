@@ -72,10 +72,12 @@ func (c *Codec) WithSerializationContext(sc converter.SerializationContext) conv
 }
 
 // MeetingOf returns the meeting that a workflow is about, by the workflow's ID:
-// "v1:<kind>:<meeting's UUID>", where kind is follow-up or briefing.
+// "v1:follow-up:<meeting's UUID>", or "v1:briefing:<meeting's UUID>:<person's UUID>".
 func MeetingOf(workflowID string) (uuid.UUID, bool) {
 	parts := strings.Split(workflowID, ":")
-	if len(parts) != 3 || (parts[1] != "follow-up" && parts[1] != "briefing") {
+	followUp := len(parts) == 3 && parts[1] == "follow-up"
+	briefing := len(parts) == 4 && parts[1] == "briefing"
+	if !followUp && !briefing {
 		return uuid.Nil, false
 	}
 	id, err := uuid.Parse(parts[2])

@@ -130,16 +130,17 @@ func TestWhichKey(t *testing.T) {
 		sc   converter.SerializationContext
 		want uuid.UUID
 	}{
-		"follow-up":           {inWorkflow(followUp(meeting)), meetingKey},
-		"briefing":            {inWorkflow("v1:briefing:" + meeting.String()), meetingKey},
-		"its activity":        {converter.ActivitySerializationContext{WorkflowID: followUp(meeting), ActivityType: "x"}, meetingKey},
-		"its local activity":  {converter.ActivitySerializationContext{WorkflowID: followUp(meeting), IsLocal: true}, meetingKey},
-		"a delivery":          {inWorkflow("v1:delivery:" + uuid.NewString()), k.installation},
-		"no meeting's ID":     {inWorkflow("v1:follow-up:not-a-uuid"), k.installation},
-		"something else":      {inWorkflow("hello"), k.installation},
-		"standalone activity": {converter.ActivitySerializationContext{}, k.installation},
-		"nexus":               {converter.NexusSerializationContext{}, k.installation},
-		"no context":          {nil, k.installation},
+		"follow-up":            {inWorkflow(followUp(meeting)), meetingKey},
+		"briefing":             {inWorkflow("v1:briefing:" + meeting.String() + ":" + uuid.NewString()), meetingKey},
+		"a briefing of nobody": {inWorkflow("v1:briefing:" + meeting.String()), k.installation},
+		"its activity":         {converter.ActivitySerializationContext{WorkflowID: followUp(meeting), ActivityType: "x"}, meetingKey},
+		"its local activity":   {converter.ActivitySerializationContext{WorkflowID: followUp(meeting), IsLocal: true}, meetingKey},
+		"a delivery":           {inWorkflow("v1:delivery:" + uuid.NewString()), k.installation},
+		"no meeting's ID":      {inWorkflow("v1:follow-up:not-a-uuid"), k.installation},
+		"something else":       {inWorkflow("hello"), k.installation},
+		"standalone activity":  {converter.ActivitySerializationContext{}, k.installation},
+		"nexus":                {converter.NexusSerializationContext{}, k.installation},
+		"no context":           {nil, k.installation},
 	} {
 		with := dc
 		if test.sc != nil {

@@ -40,6 +40,12 @@ type Upkeeper interface {
 	LookAfter(ctx context.Context, sourceID uuid.UUID, organizationID *uuid.UUID) error
 }
 
+// Briefer lets the workflow of a brief look again, and begins it if there is none. Being
+// told twice must do no harm. It fails as a [Waker] does.
+type Briefer interface {
+	TellBriefing(ctx context.Context, k store.BriefingKey) error
+}
+
 // RelayOptions are what a [Relay] needs.
 type RelayOptions struct {
 	Store     *store.Store
@@ -55,7 +61,10 @@ type RelayOptions struct {
 	// Upkeep is told of the sources that have to be looked after. Nil leaves them to
 	// the relay of another process.
 	Upkeep Upkeeper
-	Log    zerolog.Logger
+	// Briefings is told of the briefs that have to be looked at. Nil leaves them to the
+	// relay of another process.
+	Briefings Briefer
+	Log       zerolog.Logger
 	// Interval between two looks when nothing calls; 0 means one second.
 	Interval time.Duration
 	// Workers understand deliveries side by side; 0 means four.
@@ -81,7 +90,10 @@ const (
 	claimCRMRecords = 32
 	claimUpkeeps    = 16
 	claimFetches    = 8
-	wakers          = 4
+	// A setting that changes may concern thousands of briefs.
+	claimBriefings = 32
+	wakers         = 4
+	briefers       = 2
 	// How long one step may take. A shutdown waits for it, so that a delivery
 	// that is being understood need not wait for its lease to end.
 	understandTimeout = 20 * time.Second
@@ -129,6 +141,11 @@ func (r *Relay) Run(ctx context.Context) {
 	}
 	if r.options.Upkeep != nil {
 		workers.Go(func() { r.loop(ctx, nil, r.lookAfterSome) })
+	}
+	if r.options.Briefings != nil {
+		for range briefers {
+			workers.Go(func() { r.loop(ctx, nil, r.briefSome) })
+		}
 	}
 	if r.options.Deliveries != nil {
 		workers.Go(func() { r.loop(ctx, r.fetches, r.fetchSome) })
@@ -330,6 +347,34 @@ func (r *Relay) lookAfterSome(ctx context.Context) (more bool, err error) {
 		}
 	}
 	return len(claimed) > 0, nil
+}
+
+// briefSome tells the workflows of a few briefs. One whose meeting has no words any more
+// has nobody to tell; what else fails stays claimed, and comes again when its lease is
+// over.
+func (r *Relay) briefSome(ctx context.Context) (more bool, err error) {
+	claimed, err := r.options.Store.ClaimBriefings(ctx, claimBriefings)
+	if err != nil {
+		return false, err
+	}
+	lasting := context.WithoutCancel(ctx)
+	var firstErr error
+	for _, asked := range claimed {
+		step, done := context.WithTimeout(lasting, wakeTimeout)
+		err := r.options.Briefings.TellBriefing(step, asked.BriefingKey)
+		done()
+		switch {
+		case err == nil, errors.Is(err, store.ErrErased), errors.Is(err, store.ErrNotFound):
+			if err := r.options.Store.ToldBriefing(lasting, asked); err != nil {
+				return false, err
+			}
+		case isAway(err):
+			return false, err
+		case firstErr == nil:
+			firstErr = err
+		}
+	}
+	return len(claimed) > 0, firstErr
 }
 
 // tends says whether a platform's sources are looked after; those of a definition

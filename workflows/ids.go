@@ -40,3 +40,18 @@ func DeliveryID(deliveryID uuid.UUID) string { return "v1:delivery:" + deliveryI
 // UpkeepID is the workflow ID of looking after a source at its platform: one at a
 // time, whatever asks for it.
 func UpkeepID(sourceID uuid.UUID) string { return "v1:upkeep:" + sourceID.String() }
+
+// BriefingID is the workflow ID of the brief of a meeting for a person: one at a time,
+// whatever asks for it.
+func BriefingID(k store.BriefingKey) string {
+	return fmt.Sprintf("v1:briefing:%s:%s", k.MeetingID, k.PersonID)
+}
+
+const digestPrefix = "v1:digest:"
+
+// DigestID is the ID of the schedule of a group that is told together, and begins those
+// of the workflows that it begins. It says all that there is to say of the group.
+func DigestID(g store.BriefingGroup) string {
+	kind := strings.TrimPrefix(string(g.Kind), "briefing.")
+	return fmt.Sprintf("%s%s:%s:%s:%02d%02d:%s", digestPrefix, g.OrganizationID, kind, g.Zone, g.Minutes/60, g.Minutes%60, g.Days)
+}

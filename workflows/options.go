@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"time"
 
+	enums "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
@@ -29,6 +30,30 @@ const (
 	lookAgainEvery = 15 * time.Minute
 	// looksPerRun bounds a run's history: then it continues as new.
 	looksPerRun = 100
+	// briefingLookEvery is lookAgainEvery for a brief that is not due, which may be so
+	// for months: each look adds a few events to a history, and whatever moves a meeting
+	// tells the workflow.
+	briefingLookEvery = 6 * time.Hour
+	// longWait is how long a brief that was made has to wait to do so in a run of its
+	// own, so that a deploy replays little.
+	longWait = 6 * time.Hour
+	// digestParts is how many connections a digest is read by at the same time.
+	digestParts = 8
+)
+
+// When a schedule begins a digest that it could not begin in time.
+const (
+	// A second digest of one morning is pointless: one that is still at work when the
+	// next is due, a day later or an hour where clocks change, is left to it.
+	digestOverlap = enums.SCHEDULE_OVERLAP_POLICY_SKIP
+	// After Temporal was away: a digest at half past nine is late, one at noon is none.
+	// The next comes tomorrow, and every meeting has its brief.
+	digestCatchUp = 2 * time.Hour
+	// The same for a digest that was begun while no worker was up, or Postgres away.
+	digestInTime = 2 * time.Hour
+	// lastSkippedHour is the last hour of a day that clocks leave out somewhere: at
+	// 03:00 they go forward in the east of Europe.
+	lastSkippedHour = 3
 )
 
 // atOnce is how many activities of a kind one worker runs at the same time. Each
@@ -98,6 +123,23 @@ func remote(ctx workflow.Context, summary string, turn temporal.Priority) workfl
 func consulting(ctx workflow.Context, summary string, turn temporal.Priority) workflow.Context {
 	o := ordinary(summary, 15*time.Minute, time.Minute)
 	o.RetryPolicy.MaximumAttempts = 6
+	o.Priority = turn
+	return workflow.WithActivityOptions(ctx, o)
+}
+
+// preparing is for making a brief: some ten calls to HubSpot. It has to be there when
+// the meeting begins, so it is tried again sooner than what may come in the evening.
+func preparing(ctx workflow.Context, summary string, turn temporal.Priority) workflow.Context {
+	o := ordinary(summary, 3*time.Minute, time.Minute)
+	o.Priority = turn
+	return workflow.WithActivityOptions(ctx, o)
+}
+
+// hurried is for reading what a digest tells. It goes out in time, with HubSpot or
+// without.
+func hurried(ctx workflow.Context, summary string, turn temporal.Priority) workflow.Context {
+	o := ordinary(summary, 10*time.Minute, time.Minute)
+	o.ScheduleToCloseTimeout = 20 * time.Minute
 	o.Priority = turn
 	return workflow.WithActivityOptions(ctx, o)
 }

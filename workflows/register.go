@@ -11,4 +11,6 @@ func Register(r worker.WorkflowRegistry) {
 	r.RegisterWorkflowWithOptions(CRMEvent, workflow.RegisterOptions{Name: "CRMEvent"})
 	r.RegisterWorkflowWithOptions(Delivery, workflow.RegisterOptions{Name: "Delivery"})
 	r.RegisterWorkflowWithOptions(Upkeep, workflow.RegisterOptions{Name: "Upkeep"})
+	r.RegisterWorkflowWithOptions(Briefing, workflow.RegisterOptions{Name: "Briefing"})
+	r.RegisterWorkflowWithOptions(Digest, workflow.RegisterOptions{Name: "Digest"})
 }

@@ -96,3 +96,21 @@ func (s Starter) LookAfter(ctx context.Context, sourceID uuid.UUID, organization
 	}
 	return nil
 }
+
+// TellBriefing makes the workflow of a brief look again, and starts it if it does not
+// run. Telling twice is harmless.
+func (s Starter) TellBriefing(ctx context.Context, k store.BriefingKey) error {
+	_, err := s.Client.SignalWithStartWorkflow(ctx, BriefingID(k), SignalLookAgain, LookAgain{Reason: "the meeting changed"},
+		client.StartWorkflowOptions{
+			TaskQueue: TaskQueue,
+			// A meeting that was canceled may take place after all.
+			WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+			StaticSummary:         "Brief of meeting " + k.MeetingID.String(),
+			TypedSearchAttributes: temporal.NewSearchAttributes(DebriefOrganization.ValueSet(k.OrganizationID.String())),
+			Priority:              temporal.Priority{FairnessKey: k.OrganizationID.String()},
+		}, Briefing, k)
+	if err != nil {
+		return fmt.Errorf("telling the brief of meeting %s: %w", k.MeetingID, err)
+	}
+	return nil
+}
