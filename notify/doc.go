@@ -1,5 +1,5 @@
-// Package notify tells people what they have to know and do, in Slack and by
-// e-mail, and shows the same cards there as the pages do.
+// Package notify tells people what they have to know and do, in Slack, by e-mail
+// and to programs of their own, and shows the same cards there as the pages do.
 //
 // The store keeps what has to be told as notices, written in the transaction that
 // has the reason. An [Outbox] claims them, puts each into words in its
@@ -17,6 +17,13 @@
 //     at growing intervals, for a day. One that refuses for good ends it, with the
 //     reason where notices are listed. Where Slack does not accept the app, people
 //     are told by mail.
+//   - Whoever is to be briefed is told by the first of their channels that takes it, and
+//     by no other. One that takes too long, or refuses, gives way to the next; the page
+//     has it in any case. Where nobody knows whether a channel took it, no other one is
+//     tried: there may be a brief on its page alone, and never two. (A mail that may have
+//     been taken is sent once more, as the same mail; an endpoint for webhooks tells by
+//     the message's ID what comes twice.)
+//   - What has changed comes in the thread, or the conversation of mails, of the brief.
 //   - What is no longer so when its turn comes is not told: a connection that is
 //     back, or a question that is answered, needs nobody.
 //   - Of questions nobody is told in their quiet hours, and who wants that once a
@@ -24,9 +31,11 @@
 //   - Whoever left is not told; who answers for that person is.
 //
 // What it must never do: send to an address outside the organization's own
-// domains, to a guest in Slack or to a channel with one; put more than a title and
-// a link into a channel; put what was said into a mail, or into what shows on a
-// locked screen; put a one-time token into a mail, which is older than such a
+// domains, to a guest in Slack or to a channel with one; post a webhook to an address
+// that is not a public one, or that a redirect names; put more than a title and
+// a link into a channel; put what was said into a mail, but for briefs, which go where
+// their readers chose; put anything into what shows on a locked screen but how much
+// there is, and when; put a one-time token into a mail, which is older than such a
 // token lives; load anything from elsewhere or learn whether a mail was read; put
 // a person's name or address into a subject, a log or an error; decide anything.
 package notify

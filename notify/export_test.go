@@ -5,6 +5,9 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"net"
+	"net/netip"
+	"sync"
+	"time"
 
 	gomail "github.com/wneessen/go-mail"
 
@@ -34,3 +37,20 @@ func (m *Mail) DialTo(address string, roots *x509.CertPool) {
 
 // EditSome is one look for messages in Slack that show less than their cards.
 func (o *Outbox) EditSome(ctx context.Context) (bool, error) { return o.editSome(ctx) }
+
+// BriefSome is one look for notices that brief people, until what it found is sent.
+func (o *Outbox) BriefSome(ctx context.Context) (bool, error) {
+	var sending sync.WaitGroup
+	defer sending.Wait()
+	return o.briefSome(ctx, make(chan struct{}, briefedAtOnce), &sending)
+}
+
+// MayPostTo says whether a webhook may go to an address.
+func MayPostTo(address string, loopback bool) bool {
+	return mayPostTo(netip.MustParseAddr(address), loopback)
+}
+
+// SignWebhook is the value of the header with the signatures.
+func SignWebhook(secrets []store.Secret, id string, at time.Time, body string) (string, error) {
+	return signWebhook(secrets, id, at, []byte(body))
+}

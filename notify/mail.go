@@ -102,6 +102,15 @@ func (m *Mail) Send(ctx context.Context, message Message) error {
 	out.Subject(message.Subject)
 	_, domain, _ := strings.Cut(m.from.Address, "@")
 	out.SetMessageIDWithValue(message.ID.String() + "@" + domain)
+	if len(message.After) > 0 {
+		// RFC 5322 §3.6.4.
+		before := make([]string, 0, len(message.After))
+		for _, id := range message.After {
+			before = append(before, "<"+id.String()+"@"+domain+">")
+		}
+		out.SetGenHeader(gomail.HeaderInReplyTo, before[len(before)-1])
+		out.SetGenHeader(gomail.HeaderReferences, strings.Join(before, " "))
+	}
 	out.SetDate()
 	// RFC 3834 §5: nobody's holiday notice answers it.
 	out.SetGenHeader("Auto-Submitted", "auto-generated")
@@ -119,7 +128,11 @@ func (m *Mail) Send(ctx context.Context, message Message) error {
 	if err == nil || out.IsDelivered() {
 		return nil
 	}
-	return sendError(err)
+	failed := sendError(err)
+	// All of it was sent, and no answer came.
+	var sent *gomail.SendError
+	failed.Doubt = errors.As(err, &sent) && sent.Reason == gomail.ErrSMTPDataClose && sent.ErrorCode() == 0
+	return failed
 }
 
 // sendError says what went wrong in words of our own: what the server said may

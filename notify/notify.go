@@ -20,6 +20,8 @@ type Message struct {
 	Subject string
 	// Text is the plain form, HTML the same for who wants it. Language is theirs.
 	Text, HTML, Language string
+	// After are the IDs of the messages that it goes on from, the first one first.
+	After []uuid.UUID
 }
 
 // Sender carries a message to a person. It returns nil once the message is in

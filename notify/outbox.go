@@ -25,6 +25,9 @@ type Options struct {
 	Sender Sender
 	// Slack calls Slack; nil for Slack's own address.
 	Slack *Slack
+	// Webhooks posts to an organization's endpoints; nil for those that reach public
+	// addresses alone.
+	Webhooks *Webhooks
 	// PublicURL is this installation's address, for links.
 	PublicURL string
 	Log       zerolog.Logger
@@ -61,6 +64,9 @@ func New(o Options) *Outbox {
 	if o.Slack == nil {
 		o.Slack = NewSlack(SlackOptions{})
 	}
+	if o.Webhooks == nil {
+		o.Webhooks = NewWebhooks(WebhookOptions{})
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -73,6 +79,13 @@ func (o *Outbox) Run(ctx context.Context) {
 	var work sync.WaitGroup
 	work.Go(func() {
 		o.loop("notices can't be sent; they will be tried again", o.options.Interval).Run(ctx, nil, o.sendSome)
+	})
+	work.Go(func() {
+		places, sending := make(chan struct{}, briefedAtOnce), new(sync.WaitGroup)
+		defer sending.Wait()
+		o.loop("briefings can't be sent; they will be tried again", min(o.options.Interval, time.Second)).Run(ctx, nil, func(ctx context.Context) (bool, error) {
+			return o.briefSome(ctx, places, sending)
+		})
 	})
 	work.Go(func() {
 		o.loop("messages in Slack can't be edited; they will be tried again", min(o.options.Interval, time.Second)).Run(ctx, nil, o.editSome)

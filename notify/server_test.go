@@ -31,6 +31,8 @@ type mailServer struct {
 	received []received
 	signedIn []string // passwords that were offered
 	rcpts    int
+	// silent: it takes messages and does not say so.
+	silent bool
 }
 
 type received struct {
@@ -161,6 +163,9 @@ func (s *session) Data(r io.Reader) error {
 	s.server.mu.Lock()
 	defer s.server.mu.Unlock()
 	s.server.received = append(s.server.received, s.mail)
+	if s.server.silent {
+		_ = s.conn.Conn().Close()
+	}
 	return nil
 }
 

@@ -423,12 +423,16 @@ func TestNoGETDecides(t *testing.T) {
 	admin := b.as(t, "ada@acme.example", store.RoleAdmin)
 	one := func(table string) string { return b.first(t, `select id::text from `+table+` limit 1`) }
 	deal := f.question(t, "deal:900").ID.String()
+	briefing := b.first(t, `
+		insert into briefings (id, organization_id, meeting_id, person_id) select gen_random_uuid(), m.organization_id, m.id, p.id
+		from meetings m join people p on p.organization_id = m.organization_id where m.id = '`+f.meeting.String()+`' limit 1 returning id::text`)
 	// What stands in an address, by where it stands: of what is there, so that the
 	// page itself is shown. A route that is added later has to be said here.
 	there := strings.NewReplacer(
 		"/session/:token", strings.TrimPrefix(b.signInLink(t), b.server.URL), "/connect/:token", strings.TrimPrefix(b.connectLink(t), b.server.URL),
 		"/people/:id", "/people/"+one("people"), "/connections/:id", "/connections/"+f.connection.String(),
-		"/deliveries/:id", "/deliveries/"+one("deliveries"), "/audit/:id", "/audit/"+one("audit"), ":meeting", f.meeting.String(), ":approval", deal,
+		"/deliveries/:id", "/deliveries/"+one("deliveries"), "/audit/:id", "/audit/"+one("audit"), "/briefings/:id", "/briefings/"+briefing,
+		":meeting", f.meeting.String(), ":approval", deal,
 	)
 	engine := gin.New()
 	b.web.Register(engine)

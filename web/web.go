@@ -47,6 +47,8 @@ type Store interface {
 	Received
 	Trail
 	Settings
+	BriefingSettings
+	Briefings
 	Models
 }
 
@@ -226,6 +228,8 @@ func (w *Web) Register(r gin.IRouter) {
 	w.registerDeliveries(inside)
 	w.registerAudit(inside)
 	w.registerSettings(inside)
+	w.registerBriefingSettings(inside)
+	w.registerBriefings(inside)
 	inside.GET("/people", w.showPeople)
 	inside.GET("/people/:id", w.requireRole(store.RoleAdmin, store.RoleApprover, store.RoleMember), w.showPerson)
 	inside.GET("/connections", w.showConnections)
@@ -318,7 +322,7 @@ type page struct {
 const liveKey = "live"
 
 // widePages have tables.
-var widePages = []string{"connections.html", "meetings.html", "tools.html", "deliveries.html", "audit.html"}
+var widePages = []string{"connections.html", "meetings.html", "tools.html", "deliveries.html", "audit.html", "briefings.html"}
 
 // printer writes in the reader's language: the person's, or before somebody has
 // signed in the browser's.

@@ -60,8 +60,10 @@ type cli struct {
 	SignIn        signInCmd        `cmd:"" name:"sign-in" help:"Print a one-time link that signs a browser in, as the operator or as a person."`
 	Identity      identityCmd      `cmd:"" name:"identity-provider" help:"Where an organization's people sign in, by OpenID Connect."`
 	Keys          keysCmd          `cmd:"" help:"The keyset that seals secrets and words."`
+	Briefings     briefingsCmd     `cmd:"" help:"What hosts are told before their meetings, and when."`
 	Notices       noticesCmd       `cmd:"" help:"What people were told, or have to be."`
 	Notify        notifyCmd        `cmd:"" help:"Try out how people are told."`
+	Webhooks      webhooksCmd      `cmd:"" help:"Programs of an organization's own that its people's briefings are posted to, signed."`
 	Slack         slackCmd         `cmd:"" help:"Where an organization's people are asked in Slack."`
 	Doctor        doctorCmd        `cmd:"" help:"Look at everything that Debrief needs, and say what is wrong and what to do."`
 }
@@ -91,6 +93,8 @@ type globals struct {
 	MailFrom         string `help:"Sender of mails: debrief@example.com, or Debrief <debrief@example.com>." env:"DEBRIEF_MAIL_FROM" placeholder:"ADDRESS"`
 
 	SlackAPIURL string `hidden:"" name:"slack-api-url" help:"Slack's Web API, if it is not Slack's own." env:"DEBRIEF_SLACK_API_URL" placeholder:"URL"`
+
+	WebhooksToLoopback bool `name:"webhooks-to-loopback" help:"Let outgoing webhooks go to this machine, too. They go to no other address that is not public." env:"DEBRIEF_WEBHOOKS_TO_LOOPBACK"`
 
 	Organization string `help:"The organization that a command is about, by name; needed where there are several." env:"DEBRIEF_ORGANIZATION" short:"o"`
 

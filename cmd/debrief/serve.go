@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -56,7 +57,7 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	}
 	starter := workflows.Starter{Client: temporal}
 	relay := webhooks.NewRelay(webhooks.RelayOptions{
-		Store: s, Platforms: webhooks.Platforms(), Waker: starter, CRM: starter, Deliveries: starter, Upkeep: starter, Log: log,
+		Store: s, Platforms: webhooks.Platforms(), Waker: starter, CRM: starter, Deliveries: starter, Upkeep: starter, Briefings: starter, Log: log,
 	})
 	receiver := webhooks.NewReceiver(webhooks.ReceiverOptions{
 		Store: s, Platforms: webhooks.Platforms(), PublicURL: a.PublicURL, Log: log, Received: relay.Poke,
@@ -70,15 +71,13 @@ func (c *serveCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return usagef("the setting --listen (DEBRIEF_LISTEN) is wrong: %s", err)
 	}
-	relayed := make(chan struct{})
+	var relaying sync.WaitGroup
 	relayCtx, stopRelay := context.WithCancel(ctx)
-	go func() {
-		defer close(relayed)
-		if c.Relay {
-			relay.Run(relayCtx)
-		}
-	}()
-	defer func() { stopRelay(); <-relayed }()
+	if c.Relay {
+		relaying.Go(func() { relay.Run(relayCtx) })
+		relaying.Go(func() { keepSchedules(relayCtx, s, workflows.Schedules{Client: temporal, Groups: s}, log) })
+	}
+	defer func() { stopRelay(); relaying.Wait() }()
 	return serveUntil(ctx, listener, handler, log)
 }
 

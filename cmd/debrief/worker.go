@@ -73,17 +73,23 @@ func (c *workerCmd) Run(ctx context.Context, a *app) error {
 	}
 	log.Info().Str("task_queue", workflows.TaskQueue).Msg("worker is at work")
 	var watching sync.WaitGroup
-	outbox := notify.New(notify.Options{Store: s, Sender: mail, Slack: a.slack(), PublicURL: a.PublicURL, Log: log})
+	outbox := notify.New(notify.Options{Store: s, Sender: mail, Slack: a.slack(), Webhooks: a.webhooks(), PublicURL: a.PublicURL, Log: log})
 	watching.Go(func() { outbox.Run(ctx) })
 	watching.Go(func() {
 		tokens.Watch(ctx, func(err error) { log.Warn().Err(err).Msg("reading HubSpot's journal failed") })
 	})
 	watching.Go(func() {
-		poll.Loop{Interval: time.Hour, Complain: func(err error) { log.Error().Err(err).Msg("old payloads could not be dropped; trying again") }}.
+		poll.Loop{Interval: time.Hour, Complain: func(err error) { log.Error().Err(err).Msg("what is old could not be dropped; trying again") }}.
 			Run(ctx, nil, func(ctx context.Context) (bool, error) {
 				n, err := s.PruneAllPayloads(ctx, time.Now())
 				if n > 0 {
 					log.Info().Int("deliveries", n).Msg("dropped what was received longer ago than the settings keep")
+				}
+				if err != nil {
+					return false, err
+				}
+				for briefs := 1; briefs > 0 && err == nil; {
+					briefs, err = s.PruneBriefings(ctx, time.Now())
 				}
 				return false, err
 			})
