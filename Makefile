@@ -15,7 +15,7 @@ RACE := $(shell command -v $${CC:-cc} >/dev/null 2>&1 && echo -race)
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: postgres build ## Do the main job once on a fresh stack, and exit
@@ -63,6 +63,11 @@ eval: ## Measure the planners on the meetings of planner/eval
 bench-intake: postgres build ## Measure how fast webhooks are taken in, beside pgbench
 	@cd devstack && CGO_ENABLED=0 go build -o ../bin/intake ./cmd/intake
 	@bin/intake
+
+.PHONY: bench-briefings
+bench-briefings: postgres build ## Measure what briefs cost that wait, and a crowded minute
+	@cd devstack && CGO_ENABLED=0 go build -o ../bin/briefings ./cmd/briefings
+	@bin/briefings
 
 .PHONY: lint
 lint: $(TOOLS)/golangci-lint $(TOOLS)/workflowcheck ## Check style, import rules and workflow determinism

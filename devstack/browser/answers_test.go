@@ -323,7 +323,7 @@ func TestEveryPageInBothLanguages(t *testing.T) {
 		"/connections/" + connection + "/disconnect", "/people", "/people/" + id("select id::text from people"+mine+"limit 1"),
 		"/deliveries", "/deliveries/" + id("select id::text from deliveries"+mine+"limit 1"),
 		"/deliveries/" + id("select id::text from deliveries"+mine+"limit 1") + "/replay", "/audit", "/audit/" + id("select id::text from audit"+mine+"and kind = 'call' limit 1"),
-		"/settings", "/overview", "/meetings/" + uuid.NewString(), "/connect/unknown", "/session/unknown",
+		"/settings", "/briefings", "/briefings?of=all", "/briefings/" + uuid.NewString(), "/settings/briefings", "/overview", "/meetings/" + uuid.NewString(), "/connect/unknown", "/session/unknown",
 	}
 	walk := func(p *page, language string, width int) {
 		t.Helper()

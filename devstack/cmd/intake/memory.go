@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/debriefhq/debrief/devstack/process"
 )
 
 // Memory is flat if the receiver's median resident size in the last third is at
@@ -35,7 +37,7 @@ func (b *bench) watchMemory(ctx context.Context) (err error) {
 			return err
 		}
 		requests, failed = requests+len(t.took), failed+t.failed
-		size := mebibytes(b.serving.Pid(), "VmRSS:")
+		size := process.Mebibytes(b.serving.Pid(), "VmRSS:")
 		if size == 0 {
 			return errors.New("this system does not say how much memory a process has")
 		}

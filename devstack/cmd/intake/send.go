@@ -17,6 +17,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/debriefhq/debrief/devstack/process"
 )
 
 // answerTimeout is how long the last answer of a turn may take.
@@ -216,20 +218,4 @@ func (b *bench) pace(ctx context.Context, long time.Duration, repeated int, rate
 
 // peak is the largest resident size of a process so far in MiB, or 0 where the
 // system does not say.
-func peak(pid int) float64 { return mebibytes(pid, "VmHWM:") }
-
-// mebibytes reads one line of a process's memory
-// (https://man7.org/linux/man-pages/man5/proc_pid_status.5.html).
-func mebibytes(pid int, name string) float64 {
-	raw, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(raw)) {
-		if rest, found := strings.CutPrefix(line, name); found {
-			kib, _ := strconv.Atoi(strings.Fields(rest)[0])
-			return float64(kib) / 1024
-		}
-	}
-	return 0
-}
+func peak(pid int) float64 { return process.Mebibytes(pid, "VmHWM:") }

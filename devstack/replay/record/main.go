@@ -103,7 +103,7 @@ func run(out string) error {
 	return nil
 }
 
-// stories are the phases of a follow-up and of a CRM event, and the ways out of each.
+// stories are the phases of each workflow, and the ways out of each.
 func stories() []struct {
 	name string
 	tell func(*story) error
@@ -215,6 +215,44 @@ func stories() []struct {
 			s.aboutSource(activities.Tended{Next: next, Words: "2 subscriptions"}, activities.Tended{Next: next}, activities.Tended{Ended: true})
 			return s.steps(s.wake, s.waits("waiting"), s.wake, s.waits(""), s.wake, s.ends)
 		}},
+		{"briefing", func(s *story) error {
+			s.aboutBriefing(briefWaits, briefIsDue, briefIsOut, briefHasEnded)
+			return s.steps(s.wake, s.waits("waiting"), s.wake, s.begun(1), s.works("composing"), s.looked(3), s.waits("told"), s.wake, s.ends)
+		}},
+		{"briefing-disconnected", func(s *story) error {
+			s.aboutBriefing(briefIsDue, briefIsPaused, briefIsDue, briefIsOut, briefHasEnded)
+			s.disconnected = true
+			return s.steps(s.wake, s.looked(2), s.waits("paused"), s.change(func() { s.disconnected = false }), s.wake,
+				s.begun(2), s.works(""), s.looked(4), s.waits(""), s.wake, s.ends)
+		}},
+		{"briefing-canceled", func(s *story) error {
+			s.aboutBriefing(briefIsDue, briefHasEnded)
+			// It is told so while the brief is made.
+			return s.steps(s.wake, s.begun(1), s.works("", s.wake), s.ends)
+		}},
+		{"briefing-fails", func(s *story) error {
+			s.aboutBriefing(briefIsDue, briefIsDue, briefIsOut, briefHasEnded)
+			s.composeFails = true
+			return s.steps(s.wake, s.looked(2), s.works("again"), s.looked(3), s.waits(""), s.wake, s.ends)
+		}},
+		{"briefing-early", func(s *story) error {
+			// What was made long before the meeting waits in a run of its own.
+			s.aboutBriefing(briefIsDue, briefIsOutEarly, briefIsOutEarly, briefHasEnded)
+			return s.steps(s.wake, s.begun(1), s.works(""), s.looked(3), s.waits("waiting"), s.wake, s.ends)
+		}},
+		{"digest", func(s *story) error {
+			s.aboutGroup(2)
+			return s.steps(s.wake, s.begun(2), s.works("reading"), s.ends)
+		}},
+		{"digest-without-hubspot", func(s *story) error {
+			s.aboutGroup(1)
+			s.composeFails = true
+			return s.steps(s.wake, s.begun(2), s.works("going-on"), s.ends)
+		}},
+		{"digest-of-nobody", func(s *story) error {
+			s.aboutGroup(0)
+			return s.steps(s.wake, s.ends)
+		}},
 		{"crm-event-erasing", func(s *story) error {
 			s.aboutRecord("contact", "502", store.CRMFollowed{Erase: true}, store.CRMFollowed{Events: 1})
 			// It is told of more while it is at work.
@@ -311,6 +349,18 @@ func (r *recorder) register(w worker.Worker) {
 	w.RegisterActivityWithOptions(func(_ context.Context, in activities.TendInput) (activities.Tended, error) {
 		return r.ofID(in.SourceID).tend(), nil
 	}, as("Tend"))
+	w.RegisterActivityWithOptions(func(_ context.Context, k store.BriefingKey) (store.BriefingLook, error) {
+		return r.ofID(k.MeetingID).lookAtBrief(), nil
+	}, as("LookAtBriefing"))
+	w.RegisterActivityWithOptions(func(ctx context.Context, k store.BriefingKey) error { return r.ofID(k.MeetingID).compose(ctx) }, as("ComposeBriefing"))
+	w.RegisterActivityWithOptions(func(context.Context, activities.PauseBriefingInput) error { return nil }, as("PauseBriefing"))
+	w.RegisterActivityWithOptions(func(_ context.Context, in activities.DigestRun) (activities.DigestPlan, error) {
+		return *r.ofID(in.Group.OrganizationID).told, nil
+	}, as("PlanDigest"))
+	w.RegisterActivityWithOptions(func(ctx context.Context, in activities.DigestPartInput) error {
+		return r.ofID(in.Run.Group.OrganizationID).compose(ctx)
+	}, as("ComposeDigest"))
+	w.RegisterActivityWithOptions(func(context.Context, activities.DigestRun) error { return nil }, as("TellDigest"))
 }
 
 func (r *recorder) ofRecord(c store.CRMRecord) *story {
@@ -360,6 +410,105 @@ type story struct {
 	// the meeting's ID: what each attempt ends with.
 	fetched []string // the types of errors; empty for none
 	tended  []activities.Tended
+
+	// briefed makes it the story of a brief: what each look sees. told makes it that of a
+	// group that has the meeting's ID.
+	briefed      bool
+	looks        []func() store.BriefingLook
+	told         *activities.DigestPlan
+	composeFails bool // the next time
+	lookedSoFar  int
+	begunSoFar   int
+}
+
+// aboutBriefing makes it the story of a brief, whose looks see that.
+func (s *story) aboutBriefing(looks ...func() store.BriefingLook) {
+	s.briefed, s.looks, s.goOn = true, looks, make(chan struct{})
+}
+
+// aboutGroup makes it the story of a group whose meetings are read in so many parts.
+func (s *story) aboutGroup(parts int) {
+	s.told, s.goOn = &activities.DigestPlan{}, make(chan struct{})
+	for i := range parts {
+		s.told.Parts = append(s.told.Parts, activities.DigestPart{ConnectionID: s.id(), HubID: int64(1001 + i), People: []uuid.UUID{s.id(), s.id()}})
+	}
+}
+
+func briefWaits() store.BriefingLook {
+	start := time.Now().Add(48 * time.Hour).UTC()
+	return store.BriefingLook{State: store.BriefingWaiting, Until: start.Add(-time.Hour), StartsAt: start, DueAt: start.Add(-time.Hour)}
+}
+
+func briefIsDue() store.BriefingLook {
+	start := time.Now().Add(time.Hour).UTC()
+	return store.BriefingLook{State: store.BriefingWaiting, Compose: true, Until: start, StartsAt: start, DueAt: start.Add(-time.Hour), HubID: 1001}
+}
+
+func briefIsPaused() store.BriefingLook {
+	start := time.Now().Add(time.Hour).UTC()
+	return store.BriefingLook{State: store.BriefingWaiting, Paused: true, Until: start.Add(-55 * time.Minute), StartsAt: start, DueAt: start.Add(-time.Hour)}
+}
+
+func briefIsOut() store.BriefingLook {
+	start := time.Now().Add(time.Hour).UTC()
+	return store.BriefingLook{State: store.BriefingDelivered, Until: start.Add(5 * time.Minute), StartsAt: start, HubID: 1001}
+}
+
+func briefIsOutEarly() store.BriefingLook {
+	look := briefIsOut()
+	look.Until, look.StartsAt = look.Until.Add(48*time.Hour), look.StartsAt.Add(48*time.Hour)
+	return look
+}
+
+func briefHasEnded() store.BriefingLook {
+	return store.BriefingLook{Ended: true, State: store.BriefingDelivered}
+}
+
+func (s *story) lookAtBrief() store.BriefingLook {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := s.looks[0]
+	if len(s.looks) > 1 {
+		s.looks = s.looks[1:]
+	}
+	s.lookedSoFar++
+	return next()
+}
+
+// compose makes a brief, or a part of a digest.
+func (s *story) compose(ctx context.Context) error {
+	s.mu.Lock()
+	failed, gone := s.composeFails, s.disconnected
+	s.composeFails = false
+	s.begunSoFar++
+	s.mu.Unlock()
+	switch {
+	case gone:
+		return disconnected()
+	case failed:
+		return temporal.NewNonRetryableApplicationError("It can't be made.", "Broken", nil)
+	}
+	return s.work(ctx)
+}
+
+// looked waits until a brief was looked at so often.
+func (s *story) looked(n int) func() error {
+	return s.counts("look so often", &s.lookedSoFar, n)
+}
+
+// begun waits until making it was begun with so often.
+func (s *story) begun(n int) func() error {
+	return s.counts("begin so often", &s.begunSoFar, n)
+}
+
+func (s *story) counts(what string, so *int, n int) func() error {
+	return func() error {
+		return s.until(what, func() (bool, error) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return *so >= n, nil
+		})
+	}
 }
 
 func (s *story) aboutDelivery(fetched ...string)         { s.fetched = fetched }
@@ -425,7 +574,7 @@ func (s *story) work(ctx context.Context) error {
 }
 
 // works waits until an activity is at work, does more meanwhile, writes down how far
-// it is, and lets it end.
+// it is, if that has a name, and lets it end.
 func (s *story) works(name string, more ...func() error) func() error {
 	return func() error {
 		var history *historypb.History
@@ -454,8 +603,10 @@ func (s *story) works(name string, more ...func() error) func() error {
 				return err
 			}
 		}
-		if err := s.r.write(s.name+"-"+name, history); err != nil {
-			return err
+		if name != "" {
+			if err := s.r.write(s.name+"-"+name, history); err != nil {
+				return err
+			}
 		}
 		close(s.goOn)
 		return nil
@@ -615,6 +766,11 @@ func (s *story) wake() error {
 		return starter.Deliver(s.ctx, store.Delivery{ID: s.in.MeetingID, Platform: "fireflies", OrganizationID: &s.in.OrganizationID})
 	case len(s.tended) > 0:
 		return starter.LookAfter(s.ctx, s.in.MeetingID, &s.in.OrganizationID)
+	case s.briefed:
+		return starter.TellBriefing(s.ctx, s.brief())
+	case s.told != nil:
+		_, err := s.r.client.ExecuteWorkflow(s.ctx, client.StartWorkflowOptions{ID: s.workflowID(), TaskQueue: workflows.TaskQueue}, workflows.Digest, s.group())
+		return err
 	}
 	return starter.Wake(s.ctx, s.in.OrganizationID, s.in.MeetingID, "recording")
 }
@@ -716,8 +872,20 @@ func (s *story) workflowID() string {
 		return workflows.DeliveryID(s.in.MeetingID)
 	case len(s.tended) > 0:
 		return workflows.UpkeepID(s.in.MeetingID)
+	case s.briefed:
+		return workflows.BriefingID(s.brief())
+	case s.told != nil:
+		return workflows.DigestID(s.group())
 	}
 	return workflows.FollowUpID(s.in.MeetingID)
+}
+
+func (s *story) brief() store.BriefingKey {
+	return store.BriefingKey{OrganizationID: s.in.OrganizationID, MeetingID: s.in.MeetingID, PersonID: uuid.NewSHA1(s.in.MeetingID, []byte("person"))}
+}
+
+func (s *story) group() store.BriefingGroup {
+	return store.BriefingGroup{OrganizationID: s.in.MeetingID, Kind: store.NoticeBriefingDigest, Zone: "Europe/Berlin", Minutes: 450, Days: "mon,tue"}
 }
 
 // runs are the run IDs under the workflow ID, the oldest first.
