@@ -32,7 +32,7 @@ func TestPassagesAreBounded(t *testing.T) {
 	in.Resolution.Properties = map[string][]hubspot.Property{"deal": {{Name: "seats", Label: "Seats", Type: "number"}}}
 	in.Resolution.Deals = []Record{{ID: "1", Properties: map[string]string{"dealname": "Harbour"}}}
 	proposed := Proposals{By: "model"}
-	for i := range 200 {
+	for i := range 50 {
 		proposed.Actions = append(proposed.Actions, meeting.ProposedAction{
 			Tool: "deal.update", Target: meeting.RecordRef{ID: "1"}, Properties: map[string]string{"seats": fmt.Sprint(100 + i)},
 			Evidence: []meeting.Evidence{{Quote: fmt.Sprintf("The order of site %d is %d seats", i, 100+i)}},

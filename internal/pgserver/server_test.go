@@ -213,10 +213,12 @@ func TestProcessIDOfSomethingElse(t *testing.T) {
 func TestOneProcessPerFolder(t *testing.T) {
 	t.Parallel()
 	dir := testDir(t)
-	starter, _ := startElsewhere(t, dir)
+	starter, pid := startElsewhere(t, dir)
 	defer func() {
 		_ = starter.Process.Kill()
 		_ = starter.Wait()
+		// Its server still writes while it shuts down: the folder is deleted after.
+		require.Eventually(t, func() bool { return ended(pid) }, 20*time.Second, 10*time.Millisecond)
 	}()
 	_, err := Start(t.Context(), Options{Dir: dir, Fast: true})
 	require.ErrorContains(t, err, "in use by another process")
