@@ -387,7 +387,11 @@ func DatesIn(text string, at time.Time) []Dated {
 		slashed(m, day, add)
 	}
 	for _, p := range datePhrases {
-		for _, m := range p.pattern.FindAllStringSubmatch(joined, -1) {
+		matches := p.pattern.FindAllStringSubmatch(joined, -1)
+		if matches == nil {
+			continue // most texts name no day: they are not copied for each phrase
+		}
+		for _, m := range matches {
 			if from, to, ok := p.days(day, m); ok {
 				d := Dated{From: from, To: to, Text: strings.Join(strings.Fields(m[0]), " ")}
 				if inDays.MatchString(m[0]) {
