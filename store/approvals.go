@@ -580,6 +580,9 @@ func unanswered(c ActionContent) string {
 		return "Nobody's address is known: edit " + AttendeesProperty + " to say who was there, or reject."
 	case len(c.Candidates) > 0 && c.pick() == TargetProperty && strings.TrimSpace(c.Properties[TargetProperty]) == "":
 		sentence := fmt.Sprintf("It could be any of %d records: pick one (edit %s to its ID)", len(c.Candidates), TargetProperty)
+		if len(c.Candidates) == 1 {
+			sentence = fmt.Sprintf("It is not sure that this record is meant: pick it (edit %s to its ID)", TargetProperty)
+		}
 		if c.MayCreate {
 			sentence += fmt.Sprintf(", say that it is none of these (edit it to %q)", NoneOfThese)
 		}

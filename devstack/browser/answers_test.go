@@ -36,7 +36,8 @@ func TestEveryKindOfQuestionIsAnswered(t *testing.T) {
 	sc.postWith(map[string]any{
 		"action_items": []map[string]any{{"id": "offer", "text": "Send the offer", "assignee_email": "mara@brightwater.example", "due_at": "2026-12-01T09:00:00Z"}},
 		"proposed_actions": []map[string]any{
-			{"tool": "contact.update", "ref": "ines", "target": map[string]any{"email": "ines@harrowmills.example"}, "properties": map[string]any{"jobtitle": "Plant Manager", "regions": "North"}},
+			{"tool": "contact.update", "ref": "ines", "target": map[string]any{"email": "ines@harrowmills.example"}, "properties": map[string]any{"jobtitle": "Plant Manager", "regions": "North"},
+				"evidence": []map[string]any{{"quote": "I am the Plant Manager now, my regions are North.", "speaker": "Ines Castell", "offset_s": 550}}},
 			{"tool": "company.update", "ref": "mill", "target": map[string]any{"domain": "harrowmills.example"}, "properties": map[string]any{"description": "Mills quinces."}},
 			{"tool": "deal.update", "ref": "known", "target": map[string]any{"id": known.ID}, "properties": map[string]any{"closedate": "2026-12-15", "dealstage": "contractsent", "hs_next_step": "Call"},
 				"evidence": []map[string]any{{"quote": "Harrow Mills: reporting, 15 December 2026, Contract Sent. Call.", "speaker": "Ines Castell", "offset_s": 500}}},

@@ -74,7 +74,7 @@ func TestWhatAWebhookOnlyNamesIsFetched(t *testing.T) {
 	sc.eventually("the platform to refuse the key", func() bool {
 		now, err := shared.store.Source(sc.ctx, source.ID)
 		require.NoError(t, err)
-		return now.API.State() == "refused" && delivery().State == store.DeliveryFetching
+		return now.API.State() == "refused" && delivery().State == store.DeliveryFetching && delivery().Reason != ""
 	})
 	require.Contains(t, delivery().Reason, "fireflies refuses the credentials (401)")
 	require.Contains(t, sc.run("sources", "list"), "refused")

@@ -80,7 +80,7 @@ func private() map[string]any {
 		{
 			"tool": "ticket.create", "ref": "ticket", "properties": map[string]any{"subject": wordTicket},
 			"associate_with": []map[string]any{{"email": wordEmail}},
-			"evidence":       []map[string]any{{"quote": "we need help with the incident of " + wordQuote, "speaker": wordSpeaker}},
+			"evidence":       []map[string]any{{"quote": "please open a ticket for " + wordTicket + ", it is " + wordQuote, "speaker": wordSpeaker}},
 		},
 	}
 	return event
