@@ -393,15 +393,15 @@ func TestSecretsStaySecretAndTextPrivate(t *testing.T) {
 		require.Empty(t, found(rows, append(values, words...)), "table %s", table)
 	}
 
+	// Others may be of a workflow about one of HubSpot's events.
 	var sealed *commonpb.Payload
 	for _, p := range payloads {
-		if string(p.Metadata["encoding"]) == codec.Encoding {
+		if string(p.Metadata["encoding"]) == codec.Encoding && strings.Contains(sc.decode(browser, p), f.MeetingID.String()) {
 			sealed = p
 			break
 		}
 	}
 	require.NotNil(t, sealed)
-	require.Contains(t, sc.decode(browser, sealed), f.MeetingID.String())
 
 	sc.run("meetings", "erase", f.MeetingID.String())
 	require.Empty(t, found(sc.read(f.MeetingID), words))
