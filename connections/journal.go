@@ -35,13 +35,13 @@ const (
 // apps: there, and nowhere else, HubSpot tells that an account has uninstalled an
 // app; and there stands what happened to records while no webhook could be
 // delivered. (Without its journal an app notices an uninstall when the next refresh
-// of its tokens is refused.) It deletes tokens whose time is over, and ends at
-// HubSpot what was ended here. Any number of processes may do it at once.
+// of its tokens is refused.) It deletes tokens whose time is over, completes the trail of
+// processes that died, and ends at HubSpot what was ended here. Any number of processes may do it at once.
 func (s *Service) Watch(ctx context.Context, failed func(error)) {
 	var swept time.Time
 	for ctx.Err() == nil {
 		if time.Since(swept) > sweepEvery {
-			if err := errors.Join(s.store.SweepTokens(ctx), s.FinishRevocations(ctx)); err != nil && ctx.Err() == nil {
+			if err := errors.Join(s.store.SweepTokens(ctx), s.store.SweepCalls(ctx), s.FinishRevocations(ctx)); err != nil && ctx.Err() == nil {
 				failed(err)
 			}
 			swept = time.Now()

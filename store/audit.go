@@ -49,8 +49,9 @@ type Outcome string
 
 // The outcomes of an audited step.
 const (
-	// Attempted stands before the call. A row that stays so tells of a process
-	// that died between sending and recording.
+	// Attempted stands before the call. Where a process died between sending and
+	// recording, it stays until whoever takes a write over has looked, or until
+	// [Store.SweepCalls].
 	Attempted Outcome = "attempted"
 	Done      Outcome = "done"
 	Failed    Outcome = "failed"
@@ -206,6 +207,24 @@ func endCall(ctx context.Context, q querier, id int64, r CallResult) error {
 		id, string(r.Outcome), r.RecordID, r.Status, r.Category, r.CorrelationID, r.Reason)
 	if err != nil {
 		return fmt.Errorf("completing audit row %d: %w", id, err)
+	}
+	return nil
+}
+
+// abandonedAfter is how old a call's row is before it is taken for one of a process that
+// died: several times what a call may take.
+const abandonedAfter = "interval '1 hour'"
+
+// SweepCalls completes the rows of calls whose process died before it could say how they
+// ended. Those of writes with values are not among them: who takes such a write over
+// looks what became of it, and completes its row.
+func (s *Store) SweepCalls(ctx context.Context) error {
+	_, err := s.pool.Exec(ctx, `
+		update audit set outcome = 'unknown', completed_at = now(),
+		  reason = concat_ws(': ', nullif(reason, ''), 'whoever called died before there was an answer')
+		where kind = 'call' and outcome = 'attempted' and value_macs = '{}' and at < now() - `+abandonedAfter)
+	if err != nil {
+		return fmt.Errorf("completing the rows of calls that nobody will end: %w", err)
 	}
 	return nil
 }
