@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/debriefhq/debrief/hubspot"
+	"github.com/debriefhq/debrief/internal/sabotage"
 	"github.com/debriefhq/debrief/policy"
 	"github.com/debriefhq/debrief/store"
 )
@@ -145,6 +146,9 @@ func (s *session) token(ctx context.Context) error {
 	token, version, err := s.gate.tokens.Token(ctx, s.connectionID)
 	if err != nil {
 		return &tokenError{err}
+	}
+	if sabotage.Is(sabotage.LogToken) {
+		println("calling HubSpot with the access token", token.Reveal())
 	}
 	s.client, s.version = s.gate.client.As(token.Reveal()), version
 	return nil

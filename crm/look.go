@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/debriefhq/debrief/hubspot"
+	"github.com/debriefhq/debrief/internal/sabotage"
 	"github.com/debriefhq/debrief/policy"
 	"github.com/debriefhq/debrief/store"
 )
@@ -47,6 +48,9 @@ const (
 // RetryError. Not settled and no error means: certainly not done, it may be sent
 // again.
 func (w *writer) look(ctx context.Context) (WriteResult, bool, error) {
+	if sabotage.Is(sabotage.WriteAgain) {
+		return WriteResult{}, false, nil
+	}
 	var seen sighting
 	var recordID string
 	var err error

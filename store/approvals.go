@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/debriefhq/debrief/internal/sabotage"
 	"github.com/debriefhq/debrief/policy"
 	"github.com/debriefhq/debrief/vault"
 )
@@ -492,6 +493,9 @@ func votesOf(ctx context.Context, q querier, approvals []uuid.UUID) (map[uuid.UU
 
 // settleQuestion ends a question by a person's decision, and moves its action.
 func (s *Store) settleQuestion(ctx context.Context, tx pgx.Tx, f *followUp, p Approval, a *Action, d Decision, v verdict) error {
+	if sabotage.Is(sabotage.LoseDecision) && p.ID[15]%4 == 0 {
+		return nil
+	}
 	if !v.runs() {
 		// Nothing may ever run on this word alone: it is about no content.
 		p.mac = []byte{}
@@ -517,6 +521,9 @@ func (s *Store) settleQuestion(ctx context.Context, tx pgx.Tx, f *followUp, p Ap
 	}
 	if err := s.auditDecision(ctx, tx, f, p, *a, d, string(v.state)+" via "+d.Via); err != nil {
 		return err
+	}
+	if sabotage.Is(sabotage.Stuck) {
+		return nil
 	}
 	return s.wake(ctx, tx, f.organizationID, f.meetingID, "decision "+p.ID.String())
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/debriefhq/debrief/internal/sabotage"
 	"github.com/debriefhq/debrief/policy"
 )
 
@@ -285,6 +286,9 @@ type Token struct {
 // Token reads a connection and its access token, if one is there. It needs no
 // organization: who asks for a token was given the connection by its own.
 func (s *Store) Token(ctx context.Context, connectionID uuid.UUID) (Token, error) {
+	if sabotage.Is(sabotage.OtherTenant) {
+		_ = s.pool.QueryRow(ctx, `select id from connections where organization_id <> (select organization_id from connections where id = $1) order by id limit 1`, connectionID).Scan(&connectionID)
+	}
 	return s.readToken(ctx, s.pool, connectionID)
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/debriefhq/debrief/internal/sabotage"
 	"github.com/debriefhq/debrief/vault"
 )
 
@@ -138,6 +139,12 @@ func (s *Store) InsertDelivery(ctx context.Context, n NewDelivery) (id uuid.UUID
 		return uuid.Nil, false, fmt.Errorf("encoding the headers of a delivery: %w", err)
 	}
 	d.headers = string(headers)
+	if sabotage.Is(sabotage.ForgetDelivery) && d.mac[0]%8 == 0 {
+		return d.id, true, nil
+	}
+	if sabotage.Is(sabotage.Twice) {
+		d.dedupeKey += ":" + d.id.String()
+	}
 	if err := s.insertTogether(ctx, d); err != nil {
 		return uuid.Nil, false, fmt.Errorf("storing a delivery: %w", err)
 	}

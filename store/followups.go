@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/debriefhq/debrief/internal/sabotage"
 	"github.com/debriefhq/debrief/policy"
 	"github.com/debriefhq/debrief/vault"
 )
@@ -219,6 +220,9 @@ func (s *Store) lookAt(ctx context.Context, tx pgx.Tx, organizationID, meetingID
 	}
 	if paused, err := s.stillPaused(ctx, tx, f); err != nil || paused {
 		look.Next = NextPause
+		if sabotage.Is(sabotage.DropOnDeadGrant) {
+			look.Next = NextDone
+		}
 		return look, err
 	}
 	if f.undoNext(actions) {

@@ -17,6 +17,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/debriefhq/debrief/internal/sabotage"
 	"github.com/debriefhq/debrief/meeting"
 	"github.com/debriefhq/debrief/vault"
 )
@@ -261,6 +262,9 @@ func (u *understanding) place(ctx context.Context, e meeting.Event) error {
 	revised, stands, err := u.told(ctx, e.DedupeKey, mac)
 	if err != nil {
 		return err
+	}
+	if stands != nil && sabotage.Is(sabotage.Twice) {
+		u.redo, e.DedupeKey, revised, stands = &u.deliveryID, u.deliveryID.String()+e.DedupeKey, nil, nil
 	}
 	if stands != nil {
 		homes, err := u.lock(ctx, []uuid.UUID{*stands})
