@@ -178,7 +178,7 @@ func noteOf(work store.BriefingWork, brief briefing.Brief) *store.ActionContent 
 	if brief.Meeting.RecordID == "" {
 		return nil
 	}
-	view := briefing.View{Printer: words.In(work.Language), Zone: zoneOf(work)}
+	view := briefing.View{Printer: words.In(work.Language), Zone: work.Notify.Location()}
 	note := &store.ActionContent{
 		Label: "Briefing: " + brief.Title(view), Purpose: "keeps the briefing on those who are coming",
 		Properties: map[string]string{"hs_timestamp": hubspot.FormatDateTime(brief.Meeting.Start), "hs_note_body": brief.Note(view)},
@@ -192,15 +192,6 @@ func noteOf(work store.BriefingWork, brief briefing.Brief) *store.ActionContent 
 		}
 	}
 	return note
-}
-
-// zoneOf is the time zone of whom a brief is for.
-func zoneOf(work store.BriefingWork) *time.Location {
-	zone, err := time.LoadLocation(work.Notify.TimeZone)
-	if err != nil {
-		return time.UTC
-	}
-	return zone
 }
 
 var briefer = store.Actor{Name: "briefing"}

@@ -17,28 +17,18 @@ const longestPoints = 45 * time.Second
 // talkingPoints asks the organization's model, once. Where there is none, there are no
 // points.
 func (a *Activities) talkingPoints(ctx context.Context, work store.BriefingWork, brief briefing.Brief) ([]string, error) {
-	settings, err := a.Store.ModelWithKey(ctx, work.OrganizationID)
-	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrModelOff) {
+	asker, err := a.asker(ctx, Meeting{OrganizationID: work.OrganizationID, MeetingID: work.MeetingID}, work.Meeting.Version, longestPoints)
+	if errors.Is(err, store.ErrModelOff) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	asked, err := model.New(model.Config{Kind: settings.Kind, Endpoint: settings.Endpoint, Name: settings.Name, Key: settings.Key.Reveal(), Timeout: longestPoints})
-	if err != nil {
-		return nil, err
-	}
-	hash, err := a.Store.MeetingHash(ctx, work.OrganizationID, work.MeetingID)
-	if err != nil {
-		return nil, err
-	}
 	ctx, cancel := context.WithTimeout(ctx, longestPoints)
 	defer cancel()
-	meeting := Meeting{OrganizationID: work.OrganizationID, MeetingID: work.MeetingID}
-	once := model.Asker{Model: asked, Ledger: ledger{a.Store, meeting, work.Meeting.Version, settings.Endpoint, hash}}
 	ask := func(ctx context.Context, p briefing.Prompt) (string, error) {
-		reply, err := once.Once(ctx, model.Request{System: p.System, Turns: []model.Turn{{Text: p.Text}}, Schema: p.Schema, MaxTokens: p.MaxTokens})
+		reply, err := asker.Once(ctx, model.Request{System: p.System, Turns: []model.Turn{{Text: p.Text}}, Schema: p.Schema, MaxTokens: p.MaxTokens})
 		return reply.Text, err
 	}
-	return briefing.TalkingPoints(ctx, ask, brief, briefing.View{Printer: words.In(work.Language), Zone: zoneOf(work)})
+	return briefing.TalkingPoints(ctx, ask, brief, briefing.View{Printer: words.In(work.Language), Zone: work.Notify.Location()})
 }

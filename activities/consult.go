@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -39,10 +40,7 @@ func (a *Activities) consult(ctx context.Context, m Meeting) error {
 	if err != nil || !due {
 		return err
 	}
-	settings, err := a.Store.ModelWithKey(ctx, m.OrganizationID)
-	if errors.Is(err, store.ErrNotFound) {
-		return store.ErrModelOff
-	}
+	asker, err := a.asker(ctx, m, p.met.Version, a.ModelTimeout)
 	if err != nil {
 		return err
 	}
@@ -53,15 +51,7 @@ func (a *Activities) consult(ctx context.Context, m Meeting) error {
 	if len(question.Parts) == 0 {
 		return a.Store.SaveModelAnswer(ctx, m.OrganizationID, m.MeetingID, store.ModelAnswer{MeetingVersion: p.met.Version, Outcome: NotAsked}, model.Answer{})
 	}
-	asked, err := model.New(model.Config{Kind: settings.Kind, Endpoint: settings.Endpoint, Name: settings.Name, Key: settings.Key.Reveal(), Timeout: a.ModelTimeout})
-	if err != nil {
-		return err
-	}
-	hash, err := a.Store.MeetingHash(ctx, m.OrganizationID, m.MeetingID)
-	if err != nil {
-		return err
-	}
-	answer, err := model.Asker{Model: asked, Ledger: ledger{a.Store, m, p.met.Version, settings.Endpoint, hash}}.Ask(ctx, question)
+	answer, err := asker.Ask(ctx, question)
 	if err != nil {
 		return err
 	}
@@ -73,6 +63,27 @@ func (a *Activities) consult(ctx context.Context, m Meeting) error {
 	return a.Store.SaveModelAnswer(ctx, m.OrganizationID, m.MeetingID, store.ModelAnswer{
 		MeetingVersion: p.met.Version, Outcome: outcome, Parts: answer.Parts, Heard: answer.Heard,
 	}, answer)
+}
+
+// asker asks the organization's model about a version of a meeting, and waits for so long
+// for each answer. It is [store.ErrModelOff] where there is no model.
+func (a *Activities) asker(ctx context.Context, m Meeting, version int64, patience time.Duration) (model.Asker, error) {
+	settings, err := a.Store.ModelWithKey(ctx, m.OrganizationID)
+	if errors.Is(err, store.ErrNotFound) {
+		return model.Asker{}, store.ErrModelOff
+	}
+	if err != nil {
+		return model.Asker{}, err
+	}
+	asked, err := model.New(model.Config{Kind: settings.Kind, Endpoint: settings.Endpoint, Name: settings.Name, Key: settings.Key.Reveal(), Timeout: patience})
+	if err != nil {
+		return model.Asker{}, err
+	}
+	hash, err := a.Store.MeetingHash(ctx, m.OrganizationID, m.MeetingID)
+	if err != nil {
+		return model.Asker{}, err
+	}
+	return model.Asker{Model: asked, Ledger: ledger{a.Store, m, version, settings.Endpoint, hash}}, nil
 }
 
 // question is what the model is asked; it has no parts where there is nothing to ask.

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/debriefhq/debrief/agents"
+	"github.com/debriefhq/debrief/agents/agentstest"
 	"github.com/debriefhq/debrief/hubspot"
 	"github.com/debriefhq/debrief/hubspot/hubspottest"
 	"github.com/debriefhq/debrief/store"
@@ -30,7 +31,7 @@ type wire struct {
 
 func (b *bundle) wire() *wire {
 	b.t.Helper()
-	_, secret, err := b.store.CreateCallerToken(b.ctx, b.org, b.person.ID, "laptop", time.Hour, store.Operator)
+	_, secret, err := b.Store.CreateCallerToken(b.ctx, b.Org, b.Person.ID, "laptop", time.Hour, store.Operator)
 	require.NoError(b.t, err)
 	server := httptest.NewServer(b.service.Handler())
 	b.t.Cleanup(server.Close)
@@ -71,7 +72,7 @@ func TestASearchByLinksReadsBothEnds(t *testing.T) {
 	}
 	require.Empty(t, s.call("contact_search", by("associations.ticket"), &found))
 	require.NotNil(t, found.Waiting, "the strictest of what it tells")
-	require.Empty(t, b.sim.Calls())
+	require.Empty(t, b.Sim.Calls())
 }
 
 // Older versions of the protocol have batches: each call of one counts.
@@ -148,26 +149,26 @@ func TestRequestsInOddShapes(t *testing.T) {
 func TestASessionEndsWithItsPerson(t *testing.T) {
 	t.Parallel()
 	b := setup(t, "contact.read", "allow", "contact.create", "allow")
-	id := b.add("contacts", map[string]string{"email": "jane@northwind.example"})
+	id := b.Add("contacts", map[string]string{"email": "jane@northwind.example"})
 	s := b.inMemory()
 	var found agents.Found
 	get := map[string]any{"id": id}
 	require.Empty(t, s.call("contact_get", get, &found))
-	before := len(b.sim.Calls())
+	before := len(b.Sim.Calls())
 	for _, change := range []string{`role = 'viewer'`, `role = 'member', deactivated_at = now()`} {
-		b.exec(`update people set `+change+` where id = $1`, b.person.ID)
+		b.Exec(`update people set `+change+` where id = $1`, b.Person.ID)
 		require.NotEmpty(t, s.call("contact_get", get, &found), change)
 		require.NotEmpty(t, s.call("contact_create", map[string]any{"properties": map[string]any{"email": "x@northwind.example"}}, &found), change)
 		_, err := s.ListTools(context.Background(), nil)
 		require.Error(t, err, change)
 	}
-	require.Len(t, b.sim.Calls(), before)
+	require.Len(t, b.Sim.Calls(), before)
 }
 
 func TestAnApprovedReadIsReadOnceAlsoAtOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t, "contact.read", "ask")
-	id := b.add("contacts", map[string]string{"email": "jane@northwind.example"})
+	id := b.Add("contacts", map[string]string{"email": "jane@northwind.example"})
 	read := func() agents.Found {
 		found, err := b.service.Get(b.ctx, b.caller(), "contact", id, nil, nil)
 		require.NoError(t, err)
@@ -186,18 +187,18 @@ func TestAnApprovedReadIsReadOnceAlsoAtOnce(t *testing.T) {
 		require.Equal(t, len(found.Records) == 0, found.Waiting != nil)
 	}
 	require.Equal(t, 1, shown)
-	require.Equal(t, 1, b.count(`select count(*) from audit where kind = 'call' and tool = 'contact.read' and outcome = 'done'`))
+	require.Equal(t, 1, b.Count(`select count(*) from audit where kind = 'call' and tool = 'contact.read' and outcome = 'done'`))
 }
 
 // A read that failed was not the one that was approved.
 func TestAReadThatFailedMayBeMadeAgain(t *testing.T) {
 	t.Parallel()
 	b := setup(t, "contact.read", "ask")
-	id := b.add("contacts", map[string]string{"email": "jane@northwind.example"})
+	id := b.Add("contacts", map[string]string{"email": "jane@northwind.example"})
 	found, err := b.service.Get(b.ctx, b.caller(), "contact", id, nil, nil)
 	require.NoError(t, err)
 	b.approve(found.Waiting.CallID, store.Approve)
-	b.sim.Inject(hubspottest.Fault{HubID: hubID, Status: http.StatusInternalServerError})
+	b.Sim.Inject(hubspottest.Fault{HubID: agentstest.HubID, Status: http.StatusInternalServerError})
 	_, err = b.service.Get(b.ctx, b.caller(), "contact", id, nil, nil)
 	require.Error(t, err)
 	found, err = b.service.Get(b.ctx, b.caller(), "contact", id, nil, nil)
@@ -209,8 +210,8 @@ func TestAReadThatFailedMayBeMadeAgain(t *testing.T) {
 func TestReadsWaitForTheirTurn(t *testing.T) {
 	t.Parallel()
 	b := setup(t, "contact.read", "allow")
-	id := b.add("contacts", map[string]string{"email": "jane@northwind.example"})
-	require.NoError(t, b.store.BlockLimit(b.ctx, b.conn, hubspot.BurstBucket, "somebody else", 700*time.Millisecond))
+	id := b.Add("contacts", map[string]string{"email": "jane@northwind.example"})
+	require.NoError(t, b.Store.BlockLimit(b.ctx, b.Conn, hubspot.BurstBucket, "somebody else", 700*time.Millisecond))
 	found, err := b.service.Get(b.ctx, b.caller(), "contact", id, nil, nil)
 	require.NoError(t, err)
 	require.Len(t, found.Records, 1)
@@ -218,7 +219,7 @@ func TestReadsWaitForTheirTurn(t *testing.T) {
 		_, err := b.service.Search(b.ctx, b.caller(), "contact", hubspot.SearchRequest{Query: "jane"})
 		require.NoError(t, err, "there are five searches a second")
 	}
-	require.NoError(t, b.store.BlockLimit(b.ctx, b.conn, hubspot.BurstBucket, "somebody else", time.Hour))
+	require.NoError(t, b.Store.BlockLimit(b.ctx, b.Conn, hubspot.BurstBucket, "somebody else", time.Hour))
 	started := time.Now()
 	_, err = b.service.Get(b.ctx, b.caller(), "contact", id, nil, nil)
 	sentence, told := agents.Sentence(err)

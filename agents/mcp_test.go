@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/debriefhq/debrief/agents"
+	"github.com/debriefhq/debrief/agents/agentstest"
 	"github.com/debriefhq/debrief/policy"
 	"github.com/debriefhq/debrief/store"
 )
@@ -24,29 +25,29 @@ func TestWhatIsDeniedIsNeitherListedNorCalled(t *testing.T) {
 	s := b.inMemory()
 	require.Equal(t, []string{"call_status", "contact_get", "contact_search", "deal_create"}, s.names(), "and archiving is for undo alone")
 
-	id := b.add("contacts", map[string]string{"email": "jane@northwind.example"})
+	id := b.Add("contacts", map[string]string{"email": "jane@northwind.example"})
 	require.Contains(t, s.call("contact_update", map[string]any{"id": id, "properties": map[string]any{"jobtitle": "CEO"}}, nil), "unknown tool", "the first check")
 	_, err := b.service.Do(b.ctx, b.caller(), agents.Request{Tool: policy.Tool{Object: "contact", Operation: policy.Update}, TargetID: id, Properties: map[string]string{"jobtitle": "CEO"}})
 	require.ErrorIs(t, err, policy.ErrDenied, "the second, for who gets past the first")
 	_, err = b.service.Get(b.ctx, b.caller(), "deal", "1", nil, nil)
 	require.ErrorIs(t, err, policy.ErrDenied)
-	require.Zero(t, b.count(`select count(*) from calls`))
-	require.Equal(t, 2, b.count(`select count(*) from audit where outcome = 'refused' and origin_kind = 'agent' and actor = 'agent'`))
+	require.Zero(t, b.Count(`select count(*) from calls`))
+	require.Equal(t, 2, b.Count(`select count(*) from audit where outcome = 'refused' and origin_kind = 'agent' and actor = 'agent'`))
 	require.Zero(t, b.writes())
 }
 
 func TestAPermissionThatChangesCountsAtOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t, "contact.read", "allow")
-	id := b.add("contacts", map[string]string{"email": "jane@northwind.example"})
+	id := b.Add("contacts", map[string]string{"email": "jane@northwind.example"})
 	s := b.inMemory()
 	require.Contains(t, s.names(), "contact_get")
 	var found agents.Found
 	require.Empty(t, s.call("contact_get", map[string]any{"id": id}, &found))
-	b.permit("contact.read", "deny")
+	b.Permit("contact.read", "deny")
 	require.Contains(t, s.call("contact_get", map[string]any{"id": id}, &found), "unknown tool")
 	require.NotContains(t, s.names(), "contact_get")
-	b.permit("contact.read", "allow")
+	b.Permit("contact.read", "allow")
 	require.Empty(t, s.call("contact_get", map[string]any{"id": id}, &found))
 	require.Contains(t, s.names(), "contact_get")
 }
@@ -54,9 +55,9 @@ func TestAPermissionThatChangesCountsAtOnce(t *testing.T) {
 func TestReading(t *testing.T) {
 	t.Parallel()
 	b := setup(t, "contact.read", "allow", "company.read", "allow", "owner.read", "allow")
-	contact := b.add("contacts", map[string]string{"email": "jane@northwind.example", "firstname": "Jane", "jobtitle": "Buyer", "phone": "123"})
-	company := b.add("companies", map[string]string{"name": "Northwind", "domain": "northwind.example"})
-	require.NoError(t, b.sim.Associate(hubID, "contacts", contact, "companies", company, true))
+	contact := b.Add("contacts", map[string]string{"email": "jane@northwind.example", "firstname": "Jane", "jobtitle": "Buyer", "phone": "123"})
+	company := b.Add("companies", map[string]string{"name": "Northwind", "domain": "northwind.example"})
+	require.NoError(t, b.Sim.Associate(agentstest.HubID, "contacts", contact, "companies", company, true))
 	s := b.inMemory()
 
 	var found agents.Found
@@ -83,14 +84,14 @@ func TestReading(t *testing.T) {
 		require.NotEmpty(t, problem, name)
 		require.NotContains(t, problem, "inside Debrief", name)
 	}
-	require.NotZero(t, b.count(`select count(*) from audit where kind = 'call' and tool = 'contact.read' and outcome = 'done' and origin_kind = 'agent' and actor = 'agent' and on_behalf_of = $1`, b.person.ID.String()))
+	require.NotZero(t, b.Count(`select count(*) from audit where kind = 'call' and tool = 'contact.read' and outcome = 'done' and origin_kind = 'agent' and actor = 'agent' and on_behalf_of = $1`, b.Person.ID.String()))
 	require.Contains(t, s.call("contact_get", map[string]any{"id": contact, "associations": []string{"deal"}}, &found), "denied", "links are read with the other end's tool, too")
 }
 
 func TestAnAllowedWriteRunsAtOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t, "contact.read", "allow", "contact.create", "allow", "contact.update", "allow")
-	b.worker()
+	b.Worker()
 	s := b.inMemory()
 	var made agents.Result
 	require.Empty(t, s.call("contact_create", map[string]any{"properties": map[string]any{"email": "jane@northwind.example", "firstname": "Jane"}}, &made))
@@ -106,23 +107,23 @@ func TestAnAllowedWriteRunsAtOnce(t *testing.T) {
 	require.Empty(t, s.call("contact_update", map[string]any{"id": made.RecordID, "properties": map[string]any{"jobtitle": "Head of Buying"}}, &changed))
 	require.Equal(t, store.ActionWritten, changed.State)
 
-	row := b.count(`select count(*) from audit where kind = 'call' and tool = 'contact.create' and outcome = 'done' and value_macs <> '{}' and actor = 'agent' and on_behalf_of = $1`, b.person.ID.String())
+	row := b.Count(`select count(*) from audit where kind = 'call' and tool = 'contact.create' and outcome = 'done' and value_macs <> '{}' and actor = 'agent' and on_behalf_of = $1`, b.Person.ID.String())
 	require.Equal(t, 1, row)
-	require.Equal(t, 3, b.count(`select count(*) from audit where kind = 'plan' and actor = 'agent' and reason = 'asked for: ready'`))
+	require.Equal(t, 3, b.Count(`select count(*) from audit where kind = 'plan' and actor = 'agent' and reason = 'asked for: ready'`))
 }
 
 func TestAnAskedWriteHappensOnceAfterApproval(t *testing.T) {
 	t.Parallel()
 	b := setup(t, "contact.read", "allow", "contact.update", "ask")
-	b.worker()
-	id := b.add("contacts", map[string]string{"email": "jane@northwind.example", "firstname": "Jane", "jobtitle": "Buyer"})
+	b.Worker()
+	id := b.Add("contacts", map[string]string{"email": "jane@northwind.example", "firstname": "Jane", "jobtitle": "Buyer"})
 	s := b.inMemory()
 	arguments := map[string]any{"id": id, "properties": map[string]any{"jobtitle": "Head of Buying"}, "reason": "She said so\u202e."}
 	var asked, again, status agents.Result
 	require.Empty(t, s.call("contact_update", arguments, &asked))
 	require.Equal(t, store.ActionAsking, asked.State)
 	require.False(t, asked.Done)
-	require.Equal(t, publicURL+"/inbox/"+asked.CallID.String(), asked.ApprovalURL)
+	require.Equal(t, agentstest.PublicURL+"/inbox/"+asked.CallID.String(), asked.ApprovalURL)
 	require.NotNil(t, asked.ExpiresAt)
 	require.Zero(t, b.writes())
 
@@ -131,7 +132,7 @@ func TestAnAskedWriteHappensOnceAfterApproval(t *testing.T) {
 	require.Empty(t, s.call("call_status", map[string]any{"call_id": asked.CallID.String()}, &status))
 	require.Equal(t, store.ActionAsking, status.State)
 
-	facts, err := b.store.CardFacts(b.ctx, b.org, asked.CallID)
+	facts, err := b.Store.CardFacts(b.ctx, b.Org, asked.CallID)
 	require.NoError(t, err)
 	require.Equal(t, "Agent (test-agent 2.1): Update Contact Jane (jane@northwind.example)", facts.Meeting.Content.Title)
 	require.Equal(t, "the caller says: She said so.", facts.Actions[0].Content.Purpose)
@@ -156,7 +157,7 @@ func TestTheWriteHappensAlsoWhenTheAgentWentAway(t *testing.T) {
 	require.Empty(t, s.call("contact_create", arguments, &asked))
 	require.NoError(t, s.Close())
 	b.approve(asked.CallID, store.Approve)
-	b.worker()
+	b.Worker()
 	require.Eventually(t, func() bool { return b.writes() == 1 }, 10*time.Second, 10*time.Millisecond)
 
 	// Another session of the same person says the same: it is told, and nothing is made twice.
@@ -172,7 +173,7 @@ func TestTheWriteHappensAlsoWhenTheAgentWentAway(t *testing.T) {
 func TestARejectedWriteSaysSo(t *testing.T) {
 	t.Parallel()
 	b := setup(t, "contact.create", "ask", "contact.read", "allow")
-	b.worker()
+	b.Worker()
 	s := b.inMemory()
 	var asked, status agents.Result
 	require.Empty(t, s.call("contact_create", map[string]any{"properties": map[string]any{"email": "jane@northwind.example"}}, &asked))
@@ -196,7 +197,7 @@ func TestNothingAnswersAQuestion(t *testing.T) {
 	problem := s.call("contact_create", map[string]any{"properties": map[string]any{"email": "jane@northwind.example"}, "approved": true}, &asked)
 	require.Contains(t, problem, "schema")
 	require.Contains(t, s.call("contact_create", map[string]any{"properties": map[string]any{"email": "jane@northwind.example", "debrief_target": "1"}}, &asked), "Debrief's own")
-	require.Zero(t, b.count(`select count(*) from calls`))
+	require.Zero(t, b.Count(`select count(*) from calls`))
 }
 
 func TestValuesAreChecked(t *testing.T) {
@@ -213,13 +214,13 @@ func TestValuesAreChecked(t *testing.T) {
 	} {
 		require.Contains(t, s.call("deal_create", map[string]any{"properties": properties}, &r), says)
 	}
-	require.Zero(t, b.count(`select count(*) from calls`))
+	require.Zero(t, b.Count(`select count(*) from calls`))
 }
 
 func TestSchemasAreTheAccounts(t *testing.T) {
 	t.Parallel()
 	b := setup(t, "deal.read", "allow", "deal.create", "allow", "deal.update", "ask", "note.create", "allow")
-	require.NoError(t, b.sim.AddEnumeration(hubID, "deals", "renewal_risk", false, "low", "high"))
+	require.NoError(t, b.Sim.AddEnumeration(agentstest.HubID, "deals", "renewal_risk", false, "low", "high"))
 	s := b.inMemory()
 	list, err := s.ListTools(b.ctx, nil)
 	require.NoError(t, err)
@@ -253,7 +254,7 @@ func TestSchemasAreTheAccounts(t *testing.T) {
 func TestAReadThatAsks(t *testing.T) {
 	t.Parallel()
 	b := setup(t, "contact.read", "ask")
-	id := b.add("contacts", map[string]string{"email": "jane@northwind.example"})
+	id := b.Add("contacts", map[string]string{"email": "jane@northwind.example"})
 	s := b.inMemory()
 	var found agents.Found
 	get := map[string]any{"id": id}
@@ -275,13 +276,13 @@ func TestAReadThatAsks(t *testing.T) {
 	require.Empty(t, s.call("contact_get", get, &found))
 	require.NotNil(t, found.Waiting, "it was approved once")
 	require.NotEqual(t, waiting.CallID, found.Waiting.CallID)
-	require.Equal(t, 1, b.count(`select count(*) from audit where kind = 'call' and tool = 'contact.read' and outcome = 'done'`))
+	require.Equal(t, 1, b.Count(`select count(*) from audit where kind = 'call' and tool = 'contact.read' and outcome = 'done'`))
 }
 
 func TestOverHTTP(t *testing.T) {
 	t.Parallel()
 	b := setup(t, "contact.read", "allow", "contact.create", "ask")
-	_, secret, err := b.store.CreateCallerToken(b.ctx, b.org, b.person.ID, "laptop", time.Hour, store.Operator)
+	_, secret, err := b.Store.CreateCallerToken(b.ctx, b.Org, b.Person.ID, "laptop", time.Hour, store.Operator)
 	require.NoError(t, err)
 	s, err := b.overHTTP(secret.Reveal())
 	require.NoError(t, err)
@@ -292,16 +293,16 @@ func TestOverHTTP(t *testing.T) {
 	var asked, status agents.Result
 	require.Empty(t, s.call("contact_create", map[string]any{"properties": map[string]any{"email": "jane@northwind.example"}}, &asked))
 	require.Equal(t, store.ActionAsking, asked.State)
-	facts, err := b.store.CardFacts(b.ctx, b.org, asked.CallID)
+	facts, err := b.Store.CardFacts(b.ctx, b.Org, asked.CallID)
 	require.NoError(t, err)
 	require.Contains(t, facts.Meeting.Content.Title, "Agent (laptop)", "the token's name, that an admin gave it")
 	require.Empty(t, s.call("call_status", map[string]any{"call_id": asked.CallID.String()}, &status))
 
 	// Another person's token neither sees the call nor may do what theirs may not.
-	other, err := b.store.AddPerson(b.ctx, store.Person{OrganizationID: b.org, Role: store.RoleMember, Identities: []store.Identity{{Kind: store.IdentityEmail, Value: "iris@acme.example"}}}, store.Operator)
+	other, err := b.Store.AddPerson(b.ctx, store.Person{OrganizationID: b.Org, Role: store.RoleMember, Identities: []store.Identity{{Kind: store.IdentityEmail, Value: "iris@acme.example"}}}, store.Operator)
 	require.NoError(t, err)
-	require.NoError(t, b.store.SetHostPermission(b.ctx, b.org, other.ID, policy.Tool{Object: "contact", Operation: policy.Create}, policy.Deny, store.Operator))
-	_, theirs, err := b.store.CreateCallerToken(b.ctx, b.org, other.ID, "theirs", time.Hour, store.Operator)
+	require.NoError(t, b.Store.SetHostPermission(b.ctx, b.Org, other.ID, policy.Tool{Object: "contact", Operation: policy.Create}, policy.Deny, store.Operator))
+	_, theirs, err := b.Store.CreateCallerToken(b.ctx, b.Org, other.ID, "theirs", time.Hour, store.Operator)
 	require.NoError(t, err)
 	second, err := b.overHTTP(theirs.Reveal())
 	require.NoError(t, err)
@@ -312,7 +313,7 @@ func TestOverHTTP(t *testing.T) {
 func TestWhoIsNotLetIn(t *testing.T) {
 	t.Parallel()
 	b := setup(t, "contact.read", "allow")
-	made, secret, err := b.store.CreateCallerToken(b.ctx, b.org, b.person.ID, "laptop", time.Hour, store.Operator)
+	made, secret, err := b.Store.CreateCallerToken(b.ctx, b.Org, b.Person.ID, "laptop", time.Hour, store.Operator)
 	require.NoError(t, err)
 	server := httptest.NewServer(b.service.Handler())
 	t.Cleanup(server.Close)
@@ -330,7 +331,7 @@ func TestWhoIsNotLetIn(t *testing.T) {
 	}
 	require.Equal(t, http.StatusOK, ask(func(*http.Request) {}))
 	require.Equal(t, http.StatusOK, ask(func(r *http.Request) { r.Host = "debrief.acme.example" }), "behind a proxy")
-	require.Equal(t, http.StatusOK, ask(func(r *http.Request) { r.Header.Set("Origin", publicURL) }))
+	require.Equal(t, http.StatusOK, ask(func(r *http.Request) { r.Header.Set("Origin", agentstest.PublicURL) }))
 	require.Equal(t, http.StatusUnauthorized, ask(func(r *http.Request) { r.Header.Del("Authorization") }))
 	require.Equal(t, http.StatusUnauthorized, ask(func(r *http.Request) { r.Header.Set("Authorization", "Bearer dbf_nobody") }))
 	require.Equal(t, http.StatusUnauthorized, ask(func(r *http.Request) { r.Header.Set("Authorization", "Bearer other") }))
@@ -338,7 +339,7 @@ func TestWhoIsNotLetIn(t *testing.T) {
 	require.Equal(t, http.StatusForbidden, ask(func(r *http.Request) { r.Header.Set("Origin", "null") }))
 	require.Equal(t, http.StatusForbidden, ask(func(r *http.Request) { r.Host = "evil.example" }), "a name that leads here")
 
-	require.NoError(t, b.store.RevokeCallerToken(b.ctx, b.org, made.ID, store.Operator))
+	require.NoError(t, b.Store.RevokeCallerToken(b.ctx, b.Org, made.ID, store.Operator))
 	require.Equal(t, http.StatusUnauthorized, ask(func(*http.Request) {}), "at once")
 	statuses := map[int]int{}
 	for range 80 {
@@ -350,12 +351,12 @@ func TestWhoIsNotLetIn(t *testing.T) {
 func TestOneTokenIsLimited(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	_, secret, err := b.store.CreateCallerToken(b.ctx, b.org, b.person.ID, "laptop", time.Hour, store.Operator)
+	_, secret, err := b.Store.CreateCallerToken(b.ctx, b.Org, b.Person.ID, "laptop", time.Hour, store.Operator)
 	require.NoError(t, err)
 	handler := b.service.Handler()
 	statuses := map[int]int{}
 	for range 120 {
-		req := httptest.NewRequest(http.MethodPost, publicURL+"/mcp", strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"ping"}`))
+		req := httptest.NewRequest(http.MethodPost, agentstest.PublicURL+"/mcp", strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"ping"}`))
 		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set("Accept", "application/json, text/event-stream")
 		req.Header.Set("Authorization", "Bearer "+secret.Reveal())

@@ -201,7 +201,7 @@ func (s *Service) prepare(ctx context.Context, c Caller, connection store.Connec
 	if err != nil {
 		return err
 	}
-	if n.Tool.Operation == policy.Update && n.TargetID != "" && strings.Trim(n.TargetID, "0123456789") == "" {
+	if n.Tool.Operation == policy.Update && hubspot.IsID(n.TargetID) {
 		names := append([]string{"hubspot_owner_id", "dealstage", "pipeline", "amount", "deal_currency_code"}, labelProperties...)
 		for name := range n.Properties {
 			names = append(names, name)
@@ -329,7 +329,7 @@ type Found struct {
 
 // Get reads one record with its links to records of those types.
 func (s *Service) Get(ctx context.Context, c Caller, object, id string, properties, associations []string) (Found, error) {
-	if id == "" || strings.Trim(id, "0123456789") != "" {
+	if !hubspot.IsID(id) {
 		return Found{}, &store.Refusal{Sentence: "A record's ID is a number."}
 	}
 	tools := []policy.Tool{{Object: object, Operation: policy.Read}}
@@ -470,7 +470,7 @@ func shown(r hubspot.Record, properties, associations []string) Record {
 	}
 	for _, object := range associations {
 		ids := []string{}
-		for _, a := range r.Associations[pluralOf(object)] {
+		for _, a := range r.Associations[hubspot.Plural(object)] {
 			if !slices.Contains(ids, a.ID) && len(ids) < mostLinked {
 				ids = append(ids, a.ID)
 			}
@@ -495,22 +495,10 @@ func knownObject(object string) bool {
 	return ok && object != "owner"
 }
 
-// pluralOf is HubSpot's name of an object type.
-func pluralOf(object string) string {
-	switch object {
-	case "company":
-		return hubspot.Companies
-	case "contact", "deal", "ticket", "note", "task", "meeting":
-		return object + "s"
-	default:
-		return object
-	}
-}
-
 func plurals(objects []string) []string {
 	out := make([]string, 0, len(objects))
 	for _, o := range objects {
-		out = append(out, pluralOf(o))
+		out = append(out, hubspot.Plural(o))
 	}
 	return out
 }

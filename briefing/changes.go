@@ -214,7 +214,7 @@ func (c *comparer) owners() {
 }
 
 func compareRecords(a, b Record) int {
-	return cmp.Or(cmp.Compare(a.Object, b.Object), compareIDs(a.ID, b.ID))
+	return cmp.Or(cmp.Compare(a.Object, b.Object), hubspot.CompareIDs(a.ID, b.ID))
 }
 
 func (c *comparer) deals() {
@@ -307,9 +307,9 @@ func sorted(people map[string]Person) []string {
 func ChangeLines(changes []Change, after Brief, v View) []Line {
 	var lines []Line
 	for _, c := range changes {
-		l := Line{Kind: Fact, Text: v.change(c), Record: c.Record, Link: recordURL(after.Account, c.Record.Object, c.Record.ID)}
+		l := Line{Kind: Fact, Text: v.change(c), Record: c.Record, Link: hubspot.RecordURL(after.Account.HubID, c.Record.Object, c.Record.ID)}
 		if c.Kind == NoteAppears {
-			l.Link = recordURL(after.Account, "contact", c.ContactID)
+			l.Link = hubspot.RecordURL(after.Account.HubID, "contact", c.ContactID)
 		}
 		if l.Link == "" {
 			l.Link = v.page("/meetings/", after.Meeting.ID)

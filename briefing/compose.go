@@ -214,9 +214,9 @@ func (c *composer) deals() {
 	}
 	slices.SortStableFunc(c.out.Deals, func(a, b Deal) int {
 		if a.Closed && b.Closed {
-			return cmp.Or(cmp.Compare(b.Closes, a.Closes), compareIDs(b.ID, a.ID)) // the latest
+			return cmp.Or(cmp.Compare(b.Closes, a.Closes), hubspot.CompareIDs(b.ID, a.ID)) // the latest
 		}
-		return cmp.Or(openFirst(a.Closed, b.Closed), emptyLast(a.Closes, b.Closes), compareIDs(b.ID, a.ID))
+		return cmp.Or(openFirst(a.Closed, b.Closed), emptyLast(a.Closes, b.Closes), hubspot.CompareIDs(b.ID, a.ID))
 	})
 	c.out.Deals = keepMost(c.out.Deals, func(d Deal) bool { return d.Closed })
 }
@@ -235,7 +235,7 @@ func (c *composer) tickets() {
 		c.out.Tickets = append(c.out.Tickets, t)
 	}
 	slices.SortStableFunc(c.out.Tickets, func(a, b Ticket) int {
-		return cmp.Or(openFirst(a.Closed, b.Closed), cmp.Compare(urgency(a.Priority), urgency(b.Priority)), a.Opened.Compare(b.Opened), compareIDs(a.ID, b.ID))
+		return cmp.Or(openFirst(a.Closed, b.Closed), cmp.Compare(urgency(a.Priority), urgency(b.Priority)), a.Opened.Compare(b.Opened), hubspot.CompareIDs(a.ID, b.ID))
 	})
 	c.out.Tickets = keepMost(c.out.Tickets, func(t Ticket) bool { return t.Closed })
 }

@@ -36,21 +36,12 @@ const (
 	// newest is how many of the newest meetings and notes of a contact are read to find
 	// the last [MostPast]: some are yet to come, or Debrief's own.
 	newest = 3 * MostPast
-	// A search's body may have 3,000 characters (developers.hubspot.com, "Search the
-	// CRM"); this much of it may be domains.
-	mostSearched = 2000
 )
 
 // mostLinked bounds how many records of a type are read: those of one meeting, and a few
 // more for each further one that shares the reading.
 func mostLinked(meetings int) int {
 	return min(3*hubspot.MaxBatch+60*(meetings-1), 20*hubspot.MaxBatch)
-}
-
-// plurals are HubSpot's names of the object types that a brief reads.
-var plurals = map[string]string{
-	"contact": hubspot.Contacts, "company": hubspot.Companies, "deal": hubspot.Deals, "ticket": hubspot.Tickets,
-	"meeting": hubspot.Meetings, "note": hubspot.Notes, "task": hubspot.Tasks,
 }
 
 // properties are what is read of each.
@@ -67,7 +58,7 @@ var properties = map[string][]string{
 // ReadTools are the tools that a brief is read with.
 func ReadTools() []policy.Tool {
 	tools := []policy.Tool{readTool("owner")}
-	for _, object := range slices.Sorted(maps.Keys(plurals)) {
+	for _, object := range slices.Sorted(maps.Keys(properties)) {
 		tools = append(tools, readTool(object))
 	}
 	return tools
@@ -240,7 +231,7 @@ func (r *reader) batch(ctx context.Context, object, idProperty string, ids []str
 	if idProperty == "" {
 		ids = slices.DeleteFunc(ids, func(id string) bool {
 			_, known := r.out.records[object][id]
-			return known || strings.Trim(id, "0123456789") != "" // no record has such an ID
+			return known || !hubspot.IsID(id) // no record has such an ID
 		})
 	}
 	size := hubspot.MaxBatch
@@ -251,14 +242,14 @@ func (r *reader) batch(ctx context.Context, object, idProperty string, ids []str
 		if !r.may(object) {
 			return nil
 		}
-		result, err := r.crm.BatchRead(ctx, plurals[object], hubspot.BatchReadInput{
+		result, err := r.crm.BatchRead(ctx, hubspot.Plural(object), hubspot.BatchReadInput{
 			IDProperty: idProperty, Properties: properties[object], PropertiesWithHistory: histories, IDs: chunk,
 		})
 		if r.absent(err, object) {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("reading %s: %w", plurals[object], err)
+			return fmt.Errorf("reading %s: %w", hubspot.Plural(object), err)
 		}
 		r.keep(object, result.Records)
 	}
@@ -275,7 +266,7 @@ func (r *reader) contacts(ctx context.Context) error {
 	}
 	// A primary address goes before one that another contact has besides.
 	for _, name := range []string{"hs_additional_emails", "email"} {
-		for _, id := range slices.SortedFunc(maps.Keys(r.out.records["contact"]), compareIDs) {
+		for _, id := range slices.SortedFunc(maps.Keys(r.out.records["contact"]), hubspot.CompareIDs) {
 			for _, email := range hubspot.SplitMulti(r.out.records["contact"][id].Properties[name]) {
 				r.out.emails[strings.ToLower(email)] = id
 			}
@@ -295,18 +286,11 @@ func (r *reader) companies(ctx context.Context) error {
 			}
 		}
 	}
-	domains = unique(domains)
-	for len(domains) > 0 && r.may("company") {
-		n, size := 0, 0
-		for n < len(domains) && n < hubspot.MaxBatch && (n == 0 || size+len(domains[n])+3 <= mostSearched) {
-			size += len(domains[n]) + 3
-			n++
+	for _, request := range hubspot.CompaniesByDomain(unique(domains), properties["company"]) {
+		if !r.may("company") {
+			return nil
 		}
-		result, err := r.crm.Search(ctx, hubspot.Companies, hubspot.SearchRequest{
-			FilterGroups: []hubspot.FilterGroup{{Filters: []hubspot.Filter{{PropertyName: "domain", Operator: hubspot.In, Values: domains[:n]}}}},
-			Properties:   properties["company"],
-			Limit:        200,
-		})
+		result, err := r.crm.Search(ctx, hubspot.Companies, request)
 		if r.absent(err, "company") {
 			return nil
 		}
@@ -314,7 +298,6 @@ func (r *reader) companies(ctx context.Context) error {
 			return fmt.Errorf("searching companies by domain: %w", err)
 		}
 		r.keep("company", result.Records)
-		domains = domains[n:]
 	}
 	return nil
 }
@@ -389,9 +372,9 @@ func (r *reader) relateAll(ctx context.Context, from string, ids, to []string) e
 func (r *reader) relateOne(ctx context.Context, from, id string, to []string) (done bool, err error) {
 	o := hubspot.GetOptions{Properties: properties[from]}
 	for _, other := range to {
-		o.Associations = append(o.Associations, plurals[other])
+		o.Associations = append(o.Associations, hubspot.Plural(other))
 	}
-	record, err := r.crm.Get(ctx, plurals[from], id, o)
+	record, err := r.crm.Get(ctx, hubspot.Plural(from), id, o)
 	switch {
 	case errors.Is(err, hubspot.ErrNotFound):
 		return true, nil // merged or archived since it was found
@@ -401,18 +384,18 @@ func (r *reader) relateOne(ctx context.Context, from, id string, to []string) (d
 	case errors.Is(err, hubspot.ErrMissingScopes):
 		return false, nil
 	case err != nil:
-		return false, fmt.Errorf("reading one of the %s with what belongs to it: %w", plurals[from], err)
+		return false, fmt.Errorf("reading one of the %s with what belongs to it: %w", hubspot.Plural(from), err)
 	}
 	r.keep(from, []hubspot.Record{record})
 	for _, other := range to {
-		if _, cut := record.MoreAssociations[plurals[other]]; cut {
+		if _, cut := record.MoreAssociations[hubspot.Plural(other)]; cut {
 			if err := r.follow(ctx, from, other, []string{id}); err != nil {
 				return false, err
 			}
 			continue
 		}
 		var linked []string
-		for _, a := range record.Associations[plurals[other]] {
+		for _, a := range record.Associations[hubspot.Plural(other)] {
 			linked = append(linked, a.ID)
 		}
 		r.link(Record{Object: from, ID: id}, other, linked)
@@ -426,12 +409,12 @@ func (r *reader) follow(ctx context.Context, from, to string, ids []string) erro
 		if !r.may(from) || !r.may(to) {
 			return nil
 		}
-		result, err := r.crm.BatchReadAssociations(ctx, plurals[from], plurals[to], chunk)
+		result, err := r.crm.BatchReadAssociations(ctx, hubspot.Plural(from), hubspot.Plural(to), chunk)
 		if r.absent(err, to) {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("reading which %s belong to %s: %w", plurals[to], plurals[from], err)
+			return fmt.Errorf("reading which %s belong to %s: %w", hubspot.Plural(to), hubspot.Plural(from), err)
 		}
 		for id, others := range result.Records {
 			var linked []string
@@ -456,7 +439,7 @@ func (r *reader) link(from Record, to string, ids []string) {
 		r.out.links[from] = map[string][]string{}
 	}
 	ids = unique(ids)
-	slices.SortFunc(ids, func(a, b string) int { return compareIDs(b, a) })
+	slices.SortFunc(ids, func(a, b string) int { return hubspot.CompareIDs(b, a) })
 	r.out.links[from][to] = ids
 }
 
@@ -564,12 +547,12 @@ func (r *reader) pipelines(ctx context.Context) error {
 		if seen = unique(seen); len(seen) == 0 {
 			continue
 		}
-		pipelines, err := r.crm.Pipelines(ctx, plurals[object], seen...)
+		pipelines, err := r.crm.Pipelines(ctx, hubspot.Plural(object), seen...)
 		if r.absent(err, object) {
 			continue
 		}
 		if err != nil {
-			return fmt.Errorf("reading the pipelines of %s: %w", plurals[object], err)
+			return fmt.Errorf("reading the pipelines of %s: %w", hubspot.Plural(object), err)
 		}
 		r.out.stages[object] = map[string]stage{}
 		for _, p := range pipelines {
@@ -660,12 +643,6 @@ func (r *Reading) companyOf(in Input, g Guest) string {
 func (r *Reading) domainOf(company string) string {
 	domain := r.records["company"][company].Properties["domain"]
 	return strings.TrimPrefix(strings.ToLower(strings.TrimSpace(domain)), "www.")
-}
-
-// compareIDs orders HubSpot's IDs, which are numbers, by their size: the older record
-// first, nearly always.
-func compareIDs(a, b string) int {
-	return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
 }
 
 // unique sorts, and drops what is empty or there already.

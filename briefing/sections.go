@@ -2,7 +2,7 @@ package briefing
 
 import (
 	"cmp"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 
@@ -269,19 +269,25 @@ func (w *writer) companies() {
 	}
 }
 
-func (w *writer) deals() {
-	if !w.asked("deal") {
+// open are the records of a type that are open: the first so many are shown, and how many
+// more there are.
+func open[T any](w *writer, object, heading, none string, most int, all []T, show func(T)) {
+	if !w.asked(object) {
 		return
 	}
-	w.section(w.T("Open deals"))
-	open := 0
-	for _, d := range w.b.Deals {
-		if d.Closed {
-			continue
-		}
-		if open++; open > MostDeals {
-			continue
-		}
+	w.section(heading)
+	if len(all) == 0 {
+		w.nothing(none)
+	}
+	for _, one := range all[:min(len(all), most)] {
+		show(one)
+	}
+	w.more(len(all) - most)
+}
+
+func (w *writer) deals() {
+	all := slices.DeleteFunc(slices.Clone(w.b.Deals), func(d Deal) bool { return d.Closed })
+	open(w, "deal", w.T("Open deals"), w.T("No open deals."), MostDeals, all, func(d Deal) {
 		closes := ""
 		if day, err := hubspot.ParseDate(d.Closes); err == nil && d.Closes < hubspot.DateOf(w.b.At.In(w.zone())).String() {
 			closes = w.T("was to close on %s", w.Date(day.In(time.UTC)))
@@ -294,11 +300,7 @@ func (w *writer) deals() {
 		}
 		w.item(w.recordURL("deal", d.ID), Record{Object: "deal", ID: d.ID}, of(d.Name, d.Company),
 			list(" · ", d.Stage, w.inStage(d.Since), w.money(d), closes, w.owner(d.Owner)), next)
-	}
-	if open == 0 {
-		w.nothing(w.T("No open deals."))
-	}
-	w.more(open - MostDeals)
+	})
 }
 
 // asked says that something was read of HubSpot, and this, too.
@@ -339,18 +341,8 @@ func (v View) money(d Deal) string {
 }
 
 func (w *writer) tickets() {
-	if !w.asked("ticket") {
-		return
-	}
-	w.section(w.T("Open tickets"))
-	open := 0
-	for _, t := range w.b.Tickets {
-		if t.Closed {
-			continue
-		}
-		if open++; open > MostTickets {
-			continue
-		}
+	all := slices.DeleteFunc(slices.Clone(w.b.Tickets), func(t Ticket) bool { return t.Closed })
+	open(w, "ticket", w.T("Open tickets"), w.T("No open tickets."), MostTickets, all, func(t Ticket) {
 		priority := ""
 		if t.Priority != "" {
 			priority = w.T("priority: %s", w.priority(t.Priority))
@@ -362,11 +354,7 @@ func (w *writer) tickets() {
 			age = w.Plural(n, "open for %d day", "open for %d days")
 		}
 		w.item(w.recordURL("ticket", t.ID), Record{Object: "ticket", ID: t.ID}, of(t.Subject, t.Company), list(" · ", t.State, priority, age, w.owner(t.Owner)))
-	}
-	if open == 0 {
-		w.nothing(w.T("No open tickets."))
-	}
-	w.more(open - MostTickets)
+	})
 }
 
 // priority is HubSpot's own in the reader's language, else as the account calls it.
@@ -500,20 +488,8 @@ func (w *writer) meetingURL(id uuid.UUID) string { return w.page("/meetings/", i
 
 func (v View) page(path string, id uuid.UUID) string { return v.BaseURL + path + id.String() }
 
-// typeIDs are HubSpot's of the object types that have a page for each record
-// (developers.hubspot.com, "Understanding the CRM", November 2026).
-var typeIDs = map[string]string{"contact": "0-1", "company": "0-2", "deal": "0-3", "ticket": "0-5"}
-
-func (w *writer) recordURL(object, id string) string { return recordURL(w.b.Account, object, id) }
-
-// recordURL is the page of a record in HubSpot. The address is that of all accounts:
-// HubSpot leads on to the account's own region.
-func recordURL(account Account, object, id string) string {
-	typeID := typeIDs[object]
-	if typeID == "" || id == "" || strings.Trim(id, "0123456789") != "" {
-		return ""
-	}
-	return "https://app.hubspot.com/contacts/" + strconv.FormatInt(account.HubID, 10) + "/record/" + typeID + "/" + id
+func (w *writer) recordURL(object, id string) string {
+	return hubspot.RecordURL(w.b.Account.HubID, object, id)
 }
 
 // web is an address that a browser may open, or nothing.

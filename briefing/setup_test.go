@@ -65,7 +65,7 @@ func (b *bundle) Invalidate(context.Context, uuid.UUID, int64) error { return ni
 func setup(t *testing.T) *bundle {
 	t.Helper()
 	s, url := storetest.New(t)
-	b := &bundle{t: t, ctx: context.Background(), store: s, org: storetest.Organization(t, s), conn: uuid.New(), owners: map[string]string{}}
+	b := &bundle{t: t, ctx: context.Background(), store: s, org: storetest.Organization(t, s), owners: map[string]string{}}
 	b.clock.Store(&at)
 	b.sim = hubspottest.NewServer(hubspottest.Options{Now: func() time.Time { return *b.clock.Load() }})
 	t.Cleanup(b.sim.Close)
@@ -89,18 +89,9 @@ func setup(t *testing.T) *bundle {
 	pool, err := pgxpool.New(b.ctx, url)
 	require.NoError(t, err)
 	defer pool.Close()
-	exec := func(sql string, args ...any) {
-		_, err := pool.Exec(b.ctx, sql, args...)
-		require.NoError(t, err)
-	}
-	appID := uuid.New()
-	exec(`insert into apps (id, organization_id, name, level, client_id, sealed_client_secret) values ($1, $2, 'app', 'account', 'client', '\x00')`, appID, b.org.ID)
-	exec(`insert into connections (id, organization_id, app_id, name, hub_id, is_user_level, scopes, state)
-		values ($1, $2, $3, 'main', $4, false, $5, 'connected')`, b.conn, b.org.ID, appID, b.hub, scopes)
-	// Limits have tests of their own, in crm.
-	exec(`insert into limit_lanes (hub_id, app_id, bucket, lane, allowed, window_ms)
-		select $1, case bucket when 'search' then '00000000-0000-0000-0000-000000000000' else $2::uuid end, bucket, lane, 2000, 10000
-		from unnest(array['burst', 'search', 'association']) bucket, unnest(array['general', 'people']) lane on conflict do nothing`, b.hub, appID)
+	var app uuid.UUID
+	app, b.conn = storetest.Connection(t, pool, b.org.ID, b.hub, scopes...)
+	storetest.NoLimits(t, pool, b.hub, app)
 	b.allowAllBut()
 	b.gate = b.newGate()
 	return b

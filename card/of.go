@@ -302,21 +302,12 @@ func (w writer) recordName(a store.Action) string {
 	return cmp.Or(w.Known(a.Content.Label), w.Known(a.Tool.Object))
 }
 
-// typeIDs are HubSpot's of the object types that have a page for each record
-// (developers.hubspot.com, "Understanding the CRM", November 2026).
-var typeIDs = map[string]string{"contact": "0-1", "company": "0-2", "deal": "0-3", "ticket": "0-5"}
-
-// recordURL is the page of a record in HubSpot, or nothing if it has none. The
-// address is that of all accounts: HubSpot leads on to the account's own region.
+// recordURL is the page of a record in HubSpot, or nothing if it has none.
 func (w writer) recordURL(object, id string) string {
-	typeID, ok := typeIDs[object]
-	if strings.HasPrefix(object, "2-") && strings.Trim(object[2:], "0123456789") == "" {
-		typeID, ok = object, true
-	}
-	if !ok || w.facts.Connection == nil || id == "" || strings.Trim(id, "0123456789") != "" {
+	if w.facts.Connection == nil {
 		return ""
 	}
-	return "https://app.hubspot.com/contacts/" + hubID(w.facts.Connection.HubID) + "/record/" + typeID + "/" + id
+	return hubspot.RecordURL(w.facts.Connection.HubID, object, id)
 }
 
 // url opens an action's record; of a note, task or meeting the first record on

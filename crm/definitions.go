@@ -25,7 +25,7 @@ type definitions struct {
 // is the gate's own call: no tool, cached for [Options].CacheAge as far as the
 // names were asked for before.
 func (r *Reader) Definitions(ctx context.Context, object string, names []string) (found []hubspot.Property, known bool, err error) {
-	key := cacheKey{r.scope.OrganizationID, r.scope.ConnectionID, "the definitions of " + plural(object)}
+	key := cacheKey{r.scope.OrganizationID, r.scope.ConnectionID, "the definitions of " + hubspot.Plural(object)}
 	var kept definitions
 	if v, ok := r.gate.cache.get(key); ok {
 		kept = v.(definitions) //nolint:forcetypeassert // the key says which type
@@ -82,9 +82,9 @@ func (r *Reader) readDefinitions(ctx context.Context, object string, before defi
 // known is false where HubSpot does not let them be read. It is the gate's own call: no
 // tool, cached for [Options].CacheAge. Nobody may change what it returns.
 func (r *Reader) Properties(ctx context.Context, object string) (all []hubspot.Property, known bool, err error) {
-	what := "reading the properties of " + plural(object)
-	all, err = cachedRead(ctx, r, what, "all properties of "+plural(object), nil, func(ctx context.Context, c *hubspot.Client) ([]hubspot.Property, string, error) {
-		properties, err := c.Properties(ctx, plural(object))
+	what := "reading the properties of " + hubspot.Plural(object)
+	all, err = cachedRead(ctx, r, what, "all properties of "+hubspot.Plural(object), nil, func(ctx context.Context, c *hubspot.Client) ([]hubspot.Property, string, error) {
+		properties, err := c.Properties(ctx, hubspot.Plural(object))
 		return slices.DeleteFunc(properties, func(p hubspot.Property) bool { return p.Archived }), "", err
 	})
 	if refused(err) {

@@ -37,10 +37,6 @@ var cuts = []cut{
 	{name: "after the response, before it is recorded", diesAfter: true},
 }
 
-var plurals = map[string]string{
-	"contact": "contacts", "company": "companies", "deal": "deals", "ticket": "tickets", "note": "notes", "task": "tasks", "meeting": "meetings",
-}
-
 // died is what a process that dies throws.
 type died struct{}
 
@@ -65,7 +61,7 @@ func TestExactlyOneRecord(t *testing.T) {
 func exactlyOneRecord(t *testing.T, b *bundle, object string, keyed bool, c cut) {
 	b.permit(object+".create", "allow")
 	if keyed {
-		b.sim.AddProperty(b.hub, plurals[object], store.KeyProperty+"!")
+		b.sim.AddProperty(b.hub, hubspot.Plural(object), store.KeyProperty+"!")
 	}
 	var drafts []store.Draft
 	for i := range *tries {
@@ -76,7 +72,7 @@ func exactlyOneRecord(t *testing.T, b *bundle, object string, keyed bool, c cut)
 	require.NoError(t, err)
 	require.Len(t, actions, *tries)
 
-	create := "/crm/objects/2026-09/" + plurals[object]
+	create := "/crm/objects/2026-09/" + hubspot.Plural(object)
 	gate := b.gate
 	switch {
 	case c.diesBefore:
@@ -128,7 +124,7 @@ func exactlyOneRecord(t *testing.T, b *bundle, object string, keyed bool, c cut)
 		require.Equal(t, store.ActionWritten, got.State, got.Reason)
 		made, ok := created[got.RecordID]
 		require.True(t, ok, "it is one of the records that were created")
-		require.Equal(t, plurals[object], made.ObjectType)
+		require.Equal(t, hubspot.Plural(object), made.ObjectType)
 		require.Equal(t, keyed, made.Properties[store.KeyProperty] == a.ID.String())
 		delete(created, got.RecordID) // no two actions share one
 	}

@@ -30,8 +30,8 @@ func (r *Reader) keyed(ctx context.Context, object string) (bool, error) {
 // listProperties reads anew: see [Reader.Definitions] for what is remembered.
 func (r *Reader) listProperties(ctx context.Context, object string) ([]hubspot.Property, error) {
 	var properties []hubspot.Property
-	err := r.read(ctx, "reading the properties of "+plural(object), nil, nil, func(ctx context.Context, c *hubspot.Client) (_ string, err error) {
-		properties, err = c.Properties(ctx, plural(object))
+	err := r.read(ctx, "reading the properties of "+hubspot.Plural(object), nil, nil, func(ctx context.Context, c *hubspot.Client) (_ string, err error) {
+		properties, err = c.Properties(ctx, hubspot.Plural(object))
 		return "", err
 	})
 	return properties, err
@@ -41,7 +41,7 @@ func (r *Reader) listProperties(ctx context.Context, object string) ([]hubspot.P
 func (r *Reader) notKeyed(object string) { r.gate.cache.put(r.keyedEntry(object), false) }
 
 func (r *Reader) keyedEntry(object string) cacheKey {
-	return cacheKey{r.scope.OrganizationID, r.scope.ConnectionID, "whether creates carry a key of " + plural(object)}
+	return cacheKey{r.scope.OrganizationID, r.scope.ConnectionID, "whether creates carry a key of " + hubspot.Plural(object)}
 }
 
 func keyProperty(properties []hubspot.Property) (hubspot.Property, bool) {
@@ -96,7 +96,7 @@ func (g *Gate) OfferKeys(ctx context.Context, scope Scope, object string, grante
 }
 
 func (g *Gate) offerKeys(ctx context.Context, scope Scope, object string, granted []string) (KeyOffer, []hubspot.Property, error) {
-	offer := KeyOffer{Object: singular(object)}
+	offer := KeyOffer{Object: hubspot.Singular(object)}
 	r := g.Reader(scope)
 	properties, err := r.listProperties(ctx, object)
 	if refused(err) {
@@ -127,7 +127,7 @@ func (g *Gate) offerKeys(ctx context.Context, scope Scope, object string, grante
 // the accepted list. What HubSpot wants for engagements is not documented: the
 // contacts' scope is what their records go by, and one of their own may be.
 func schemaScopes(object string) []string {
-	switch o := plural(object); o {
+	switch o := hubspot.Plural(object); o {
 	case hubspot.Contacts, hubspot.Companies, hubspot.Deals:
 		return []string{"crm.schemas." + o + ".write"}
 	case hubspot.Tickets:
@@ -148,9 +148,9 @@ func (g *Gate) CreateKeys(ctx context.Context, scope Scope, object string, grant
 	if err != nil || offer.State != KeyPossible {
 		return offer, err
 	}
-	err = g.Reader(scope).read(ctx, "creating the key property of "+plural(object), []string{store.KeyProperty}, nil,
+	err = g.Reader(scope).read(ctx, "creating the key property of "+hubspot.Plural(object), []string{store.KeyProperty}, nil,
 		func(ctx context.Context, c *hubspot.Client) (string, error) {
-			_, err := c.CreateProperty(ctx, plural(object), hubspot.Property{
+			_, err := c.CreateProperty(ctx, hubspot.Plural(object), hubspot.Property{
 				Name: store.KeyProperty, Label: "Debrief key", Type: "string", FieldType: "text", HasUniqueValue: true, Hidden: true,
 				GroupName:   groupOf(properties),
 				Description: "Set by Debrief when it creates a record, so that none is created twice.",

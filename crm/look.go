@@ -191,7 +191,7 @@ func (w *writer) lookByLinks(ctx context.Context) (sighting, string, error) {
 func (w *writer) follow(ctx context.Context, ref store.AssociationRef) (string, error) {
 	var record hubspot.Record
 	err := w.own(ctx, nil, "seeing what became of "+ref.Object+" "+word(ref.RecordID), func(ctx context.Context, c *hubspot.Client) (_ string, err error) {
-		record, err = c.Get(ctx, plural(ref.Object), ref.RecordID, hubspot.GetOptions{})
+		record, err = c.Get(ctx, hubspot.Plural(ref.Object), ref.RecordID, hubspot.GetOptions{})
 		return record.ID, err
 	})
 	if errors.Is(err, hubspot.ErrNotFound) {
@@ -207,7 +207,7 @@ func (w *writer) linked(ctx context.Context, anchor store.AssociationRef) (ids [
 	reason := "looking among what is linked to " + anchor.Object + " " + word(anchor.RecordID)
 	err = w.own(ctx, nil, reason, func(ctx context.Context, c *hubspot.Client) (string, error) {
 		var err error
-		page, err = c.ListAssociations(ctx, plural(anchor.Object), anchor.RecordID, plural(w.object()), "")
+		page, err = c.ListAssociations(ctx, hubspot.Plural(anchor.Object), anchor.RecordID, hubspot.Plural(w.object()), "")
 		return "", err
 	})
 	if err != nil {
@@ -232,7 +232,7 @@ func (w *writer) among(ctx context.Context, ids []string) (sighting, string, err
 		var read hubspot.BatchReadResult
 		err := w.own(ctx, w.sentNames(), "looking whether the "+w.object()+" was created", func(ctx context.Context, c *hubspot.Client) (string, error) {
 			var err error
-			read, err = c.BatchRead(ctx, plural(w.object()), hubspot.BatchReadInput{IDs: chunk, Properties: w.sentNames()})
+			read, err = c.BatchRead(ctx, hubspot.Plural(w.object()), hubspot.BatchReadInput{IDs: chunk, Properties: w.sentNames()})
 			return recordIDs(read.Records), err
 		})
 		if err != nil {

@@ -82,7 +82,7 @@ func (r *Reader) permitted(ctx context.Context, e store.AuditEntry, tools []poli
 }
 
 func readTool(object string) policy.Tool {
-	return policy.Tool{Object: singular(object), Operation: policy.Read}
+	return policy.Tool{Object: hubspot.Singular(object), Operation: policy.Read}
 }
 
 // Get reads a record by its ID, or by the unique property that the options name.
@@ -95,9 +95,9 @@ func (r *Reader) Get(ctx context.Context, object, id string, o hubspot.GetOption
 		}
 	}
 	properties := append(slices.Clone(o.Properties), o.PropertiesWithHistory...)
-	err := r.read(ctx, "reading a "+singular(object), properties, tools, func(ctx context.Context, c *hubspot.Client) (string, error) {
+	err := r.read(ctx, "reading a "+hubspot.Singular(object), properties, tools, func(ctx context.Context, c *hubspot.Client) (string, error) {
 		var err error
-		record, err = c.Get(ctx, plural(object), id, o)
+		record, err = c.Get(ctx, hubspot.Plural(object), id, o)
 		return record.ID, err
 	})
 	return record, err
@@ -107,10 +107,10 @@ func (r *Reader) Get(ctx context.Context, object, id string, o hubspot.GetOption
 func (r *Reader) BatchRead(ctx context.Context, object string, in hubspot.BatchReadInput) (hubspot.BatchReadResult, error) {
 	var result hubspot.BatchReadResult
 	properties := append(slices.Clone(in.Properties), in.PropertiesWithHistory...)
-	what := "reading " + plural(object)
+	what := "reading " + hubspot.Plural(object)
 	err := r.read(ctx, what, properties, []policy.Tool{readTool(object)}, func(ctx context.Context, c *hubspot.Client) (string, error) {
 		var err error
-		result, err = c.BatchRead(ctx, plural(object), in)
+		result, err = c.BatchRead(ctx, hubspot.Plural(object), in)
 		return recordIDs(result.Records), err
 	})
 	return result, err
@@ -139,7 +139,7 @@ func (r *Reader) Search(ctx context.Context, object string, in hubspot.SearchReq
 	if r.session == nil && ofCall(r.scope.Origin) && !r.single {
 		r.single, r.attempt = true, r.gate.limiter.singleAttempt(r.scope, hubspot.SearchBucket)
 	}
-	what := "searching " + plural(object)
+	what := "searching " + hubspot.Plural(object)
 	if r.scope.Expects[hubspot.SearchBucket] == 0 && r.scope.Expects != nil {
 		if err := r.attempt.admitSearch(ctx); err != nil {
 			return result, wrap(what, err)
@@ -147,7 +147,7 @@ func (r *Reader) Search(ctx context.Context, object string, in hubspot.SearchReq
 	}
 	err := r.read(ctx, what, in.Properties, SearchTools(object, in), func(ctx context.Context, c *hubspot.Client) (string, error) {
 		var err error
-		result, err = c.Search(ctx, plural(object), in)
+		result, err = c.Search(ctx, hubspot.Plural(object), in)
 		return recordIDs(result.Records), err
 	})
 	return result, err
@@ -161,10 +161,10 @@ func (r *Reader) BatchReadAssociations(ctx context.Context, from, to string, ids
 	if tool := readTool(to); tool != tools[0] {
 		tools = append(tools, tool)
 	}
-	what := fmt.Sprintf("reading which %s belong to %s", plural(to), plural(from))
+	what := fmt.Sprintf("reading which %s belong to %s", hubspot.Plural(to), hubspot.Plural(from))
 	err := r.read(ctx, what, nil, tools, func(ctx context.Context, c *hubspot.Client) (string, error) {
 		var err error
-		result, err = c.BatchReadAssociations(ctx, plural(from), plural(to), ids)
+		result, err = c.BatchReadAssociations(ctx, hubspot.Plural(from), hubspot.Plural(to), ids)
 		return joinIDs(ids), err
 	})
 	return result, err
@@ -200,7 +200,7 @@ func (r *Reader) ArchivedOwner(ctx context.Context, email string) (id string, er
 // one that is not among what is cached shows that to be old, and has it read anew.
 // (HubSpot has webhooks for records, and none for pipelines, owners or properties.)
 func (r *Reader) Pipelines(ctx context.Context, object string, stages ...string) ([]hubspot.Pipeline, error) {
-	what := "reading the pipelines of " + plural(object)
+	what := "reading the pipelines of " + hubspot.Plural(object)
 	key := cacheKey{r.scope.OrganizationID, r.scope.ConnectionID, what}
 	if v, ok := r.gate.cache.get(key); ok {
 		known := v.([]hubspot.Pipeline) //nolint:forcetypeassert // the key says which type
@@ -209,7 +209,7 @@ func (r *Reader) Pipelines(ctx context.Context, object string, stages ...string)
 		}
 	}
 	return cachedRead(ctx, r, what, what, nil, func(ctx context.Context, c *hubspot.Client) ([]hubspot.Pipeline, string, error) {
-		pipelines, err := c.Pipelines(ctx, plural(object))
+		pipelines, err := c.Pipelines(ctx, hubspot.Plural(object))
 		return pipelines, "", err
 	})
 }

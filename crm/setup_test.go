@@ -127,7 +127,7 @@ func (d database) setup(t *testing.T) *bundle {
 func (d database) setupAt(t *testing.T, now func() time.Time) *bundle {
 	t.Helper()
 	b := &bundle{
-		t: t, ctx: context.Background(), store: d.store, db: d.pool, meeting: uuid.New(), conn: uuid.New(),
+		t: t, ctx: context.Background(), store: d.store, db: d.pool, meeting: uuid.New(),
 		tokens: &tokens{version: 7}, wire: &wire{},
 	}
 	b.sim = hubspottest.NewServer(hubspottest.Options{Now: now})
@@ -148,7 +148,7 @@ func (d database) setupAt(t *testing.T, now func() time.Time) *bundle {
 // neighbour is another organization with a connection to the same account.
 func (b *bundle) neighbour() *bundle {
 	n := &bundle{
-		t: b.t, ctx: b.ctx, store: b.store, db: b.db, meeting: uuid.New(), conn: uuid.New(),
+		t: b.t, ctx: b.ctx, store: b.store, db: b.db, meeting: uuid.New(),
 		sim: b.sim, app: b.app, hub: b.hub, tokens: b.tokens, wire: b.wire,
 	}
 	n.addOrganization()
@@ -158,14 +158,9 @@ func (b *bundle) neighbour() *bundle {
 func (b *bundle) addOrganization() {
 	b.t.Helper()
 	b.org = storetest.Organization(b.t, b.store)
-	app := uuid.New()
-	b.exec(`insert into apps (id, organization_id, name, level, client_id, sealed_client_secret) values ($1, $2, 'app', 'account', 'client', '\x00')`, app, b.org.ID)
-	b.exec(`insert into connections (id, organization_id, app_id, name, hub_id, is_user_level, scopes, state)
-		values ($1, $2, $3, 'main', $4, false, '{}', 'connected')`, b.conn, b.org.ID, app, b.hub)
-	// Limits have tests of their own, in limiter_test.go.
-	b.exec(`insert into limit_lanes (hub_id, app_id, bucket, lane, allowed, window_ms)
-		select $1, case bucket when 'search' then '00000000-0000-0000-0000-000000000000' else $2::uuid end, bucket, lane, 2000, 10000
-		from unnest(array['burst', 'search', 'association']) bucket, unnest(array['general', 'people']) lane on conflict do nothing`, b.hub, app)
+	var app uuid.UUID
+	app, b.conn = storetest.Connection(b.t, b.db, b.org.ID, b.hub)
+	storetest.NoLimits(b.t, b.db, b.hub, app)
 	b.addMeeting(b.meeting)
 	b.gate = b.newGate()
 }

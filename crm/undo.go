@@ -90,12 +90,12 @@ var activity = []string{hubspot.Notes, hubspot.Tasks, hubspot.Meetings, hubspot.
 func (v viewer) touched(ctx context.Context, id string, made store.Made) (Touched, error) {
 	t := Touched{Elsewhere: made.UsedElsewhere}
 	ends := around
-	if !slices.Contains(activity, plural(v.object)) {
+	if !slices.Contains(activity, hubspot.Plural(v.object)) {
 		ends = append(slices.Clone(around), activity...)
 	}
 	var record hubspot.Record
 	err := v.read(ctx, slices.Sorted(maps.Keys(made.Sent)), "reading the record before archiving it", func(ctx context.Context, c *hubspot.Client) (_ string, err error) {
-		record, err = c.Get(ctx, plural(v.object), id, hubspot.GetOptions{Properties: slices.Sorted(maps.Keys(made.Sent)), Associations: ends})
+		record, err = c.Get(ctx, hubspot.Plural(v.object), id, hubspot.GetOptions{Properties: slices.Sorted(maps.Keys(made.Sent)), Associations: ends})
 		return record.ID, err
 	})
 	switch {
@@ -118,7 +118,7 @@ func (v viewer) touched(ctx context.Context, id string, made store.Made) (Touche
 	}
 	var read hubspot.BatchReadResult
 	err = v.read(ctx, nil, "reading who changed the record", func(ctx context.Context, c *hubspot.Client) (_ string, err error) {
-		read, err = c.BatchRead(ctx, plural(v.object), hubspot.BatchReadInput{IDs: []string{id}, PropertiesWithHistory: names})
+		read, err = c.BatchRead(ctx, hubspot.Plural(v.object), hubspot.BatchReadInput{IDs: []string{id}, PropertiesWithHistory: names})
 		return id, err
 	})
 	switch {
@@ -136,7 +136,7 @@ func (v viewer) touched(ctx context.Context, id string, made store.Made) (Touche
 func foreignLinks(record hubspot.Record, made store.Made) []store.AssociationRef {
 	var links []store.AssociationRef
 	for _, name := range slices.Sorted(maps.Keys(record.Associations)) {
-		object := singular(name)
+		object := hubspot.Singular(name)
 		for _, end := range record.Associations[name] {
 			ref := store.AssociationRef{Object: object, RecordID: end.ID}
 			if !made.Own(object, end.ID) && !slices.Contains(links, ref) {
@@ -192,7 +192,7 @@ func byOthers(v hubspot.PropertyVersion, created time.Time) bool {
 // changeable are the properties of an object type that people and apps can write;
 // cached for [Options].CacheAge.
 func (r *Reader) changeable(ctx context.Context, object string) ([]string, error) {
-	k := cacheKey{r.scope.OrganizationID, r.scope.ConnectionID, "what can be changed of " + plural(object)}
+	k := cacheKey{r.scope.OrganizationID, r.scope.ConnectionID, "what can be changed of " + hubspot.Plural(object)}
 	if v, ok := r.gate.cache.get(k); ok {
 		return v.([]string), nil //nolint:forcetypeassert // the key says which type
 	}
@@ -245,7 +245,7 @@ func (w *writer) archive(ctx context.Context, looked int64) (WriteResult, error)
 		return verdict(w.Write)
 	}
 	err = w.send(ctx, func(ctx context.Context, c *hubspot.Client) error {
-		return c.Archive(ctx, plural(w.object()), w.TargetID)
+		return c.Archive(ctx, hubspot.Plural(w.object()), w.TargetID)
 	})
 	if err == nil || errors.Is(err, hubspot.ErrNotFound) {
 		return w.end(ctx, store.WriteEnd{CallID: w.CallID, State: store.ActionWritten, RecordID: w.TargetID, Call: outcome(nil)})

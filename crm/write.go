@@ -214,7 +214,7 @@ func (w *writer) create(ctx context.Context, looked int64) (WriteResult, error) 
 		}
 		var record hubspot.Record
 		err := w.send(ctx, func(ctx context.Context, c *hubspot.Client) (err error) {
-			record, err = c.Create(ctx, plural(w.object()), in)
+			record, err = c.Create(ctx, hubspot.Plural(w.object()), in)
 			return err
 		})
 		refusal, _ := errors.AsType[*hubspot.Error](err)
@@ -292,7 +292,7 @@ func (w *writer) input() (in hubspot.CreateInput, notes, unlinkable string) {
 	in.Properties = w.Properties
 	var left []string
 	for _, ref := range w.Associations {
-		typeID, ok := hubspot.AssociationTypeID(plural(w.object()), plural(ref.Object))
+		typeID, ok := hubspot.AssociationTypeID(hubspot.Plural(w.object()), hubspot.Plural(ref.Object))
 		if !ok {
 			return in, "", fmt.Sprintf("a %s can't be created with a link to a %s", w.object(), ref.Object)
 		}
@@ -504,7 +504,7 @@ func (w *writer) update(ctx context.Context, looked int64) (WriteResult, error) 
 		return verdict(w.Write)
 	}
 	err = w.send(ctx, func(ctx context.Context, c *hubspot.Client) error {
-		_, err := c.Update(ctx, plural(w.object()), target, w.Properties)
+		_, err := c.Update(ctx, hubspot.Plural(w.object()), target, w.Properties)
 		return err
 	})
 	if err == nil {
@@ -553,7 +553,7 @@ func (w *writer) current(ctx context.Context, looked int64) (target string, same
 // archived says that a record is in HubSpot's recycle bin.
 func (w *writer) archived(ctx context.Context, id string) (bool, error) {
 	err := w.own(ctx, nil, "seeing whether the record was archived", func(ctx context.Context, c *hubspot.Client) (string, error) {
-		_, err := c.Get(ctx, plural(w.object()), id, hubspot.GetOptions{Archived: true})
+		_, err := c.Get(ctx, hubspot.Plural(w.object()), id, hubspot.GetOptions{Archived: true})
 		return id, err
 	})
 	if refused(err) {
@@ -638,7 +638,7 @@ func (w *writer) associate(ctx context.Context, recordID string) (notes []string
 		e := w.entry(tools[0], "linking it with "+ref.Object+" "+word(ref.RecordID))
 		e.RecordID = recordID
 		err := w.gate.audited(ctx, w.session, e, tools, w.ApprovalID != nil, func(ctx context.Context, c *hubspot.Client) (string, error) {
-			return recordID, c.AssociateDefault(ctx, plural(w.object()), recordID, plural(ref.Object), ref.RecordID)
+			return recordID, c.AssociateDefault(ctx, hubspot.Plural(w.object()), recordID, hubspot.Plural(ref.Object), ref.RecordID)
 		})
 		refusedTool, isDenied := errors.AsType[*policy.DeniedError](err)
 		switch {
@@ -690,7 +690,7 @@ func (w *writer) readBy(ctx context.Context, idProperty, id string, properties [
 	var record hubspot.Record
 	err := w.own(ctx, properties, reason, func(ctx context.Context, c *hubspot.Client) (string, error) {
 		var err error
-		record, err = c.Get(ctx, plural(w.object()), id, hubspot.GetOptions{Properties: properties, IDProperty: idProperty})
+		record, err = c.Get(ctx, hubspot.Plural(w.object()), id, hubspot.GetOptions{Properties: properties, IDProperty: idProperty})
 		return record.ID, err
 	})
 	return record, err

@@ -63,6 +63,30 @@ type SearchRequest struct {
 	After        string        `json:"after,omitempty"`
 }
 
+// mostSearched is how much of a search may be values: its body may have 3,000
+// characters (developers.hubspot.com, "Search the CRM").
+const mostSearched = 2000
+
+// CompaniesByDomain are the searches that find companies by these domains: as few as
+// take them all.
+func CompaniesByDomain(domains, properties []string) []SearchRequest {
+	var all []SearchRequest
+	for len(domains) > 0 {
+		n, size := 0, 0
+		for n < len(domains) && n < MaxBatch && (n == 0 || size+len(domains[n])+3 <= mostSearched) {
+			size += len(domains[n]) + 3
+			n++
+		}
+		all = append(all, SearchRequest{
+			FilterGroups: []FilterGroup{{Filters: []Filter{{PropertyName: "domain", Operator: In, Values: domains[:n]}}}},
+			Properties:   properties,
+			Limit:        200,
+		})
+		domains = domains[n:]
+	}
+	return all
+}
+
 // SearchResult is one page of what was found.
 type SearchResult struct {
 	// Total counts all matches, not only this page's.

@@ -25,8 +25,6 @@ const (
 	// that is left before the meeting.
 	longestChannel = 10 * time.Minute
 	timeLeftParts  = 3
-	// begunGrace is how long after its start a meeting is still briefed.
-	begunGrace = 5 * time.Minute
 	// digestPatience is how long it is looked whether a digest was taken.
 	digestPatience = time.Hour
 )
@@ -283,11 +281,7 @@ func (o *Outbox) reached(ctx context.Context, n store.Notice, t told, p store.No
 
 // view is in whose words and time zone somebody is told.
 func (o *Outbox) view(to store.Addressee) briefing.View {
-	v := briefing.View{Printer: words.In(to.Language), Zone: time.UTC, BaseURL: o.options.PublicURL}
-	if zone, err := time.LoadLocation(to.Notify.TimeZone); err == nil {
-		v.Zone = zone
-	}
-	return v
+	return briefing.View{Printer: words.In(to.Language), Zone: to.Notify.Location(), BaseURL: o.options.PublicURL}
 }
 
 // gatherBriefing reads a brief and puts it into words, or settles its notice where there
@@ -310,7 +304,7 @@ func (o *Outbox) gatherBriefing(ctx context.Context, n store.Notice, to store.Ad
 		return drop(cmp.Or(b.Reason, "the briefing is "+string(b.State)))
 	case b.Brief == nil:
 		return drop("what it said was erased")
-	case b.StartsAt == nil || o.options.Now().After(b.StartsAt.Add(begunGrace)):
+	case b.StartsAt == nil || o.options.Now().After(b.StartsAt.Add(store.BriefingGrace)):
 		return drop("the meeting had begun")
 	}
 	var now briefing.Brief

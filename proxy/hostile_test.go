@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/debriefhq/debrief/agents"
+	"github.com/debriefhq/debrief/agents/agentstest"
 	"github.com/debriefhq/debrief/hubspot/hubspottest"
 	"github.com/debriefhq/debrief/proxy"
 )
@@ -28,7 +29,7 @@ import (
 func TestTheAPIsHostsAreAnsweredHere(t *testing.T) {
 	t.Parallel()
 	b := setup(t, "contact.read", "allow")
-	id := b.add("contacts", map[string]string{"email": "priya@northwind.example"})
+	id := b.Add("contacts", map[string]string{"email": "priya@northwind.example"})
 	c := b.through()
 	for _, host := range []string{"api.hubapi.com", "api-eu1.hubapi.com", "API.HubAPI.com"} {
 		got := b.send(c, "https://"+host, "GET", "/crm/v3/objects/contacts/"+id, "", nil)
@@ -66,23 +67,23 @@ func TestElsewhereIsTunnelled(t *testing.T) {
 				return
 			}
 		}
-	}), " "), b.access)
-	require.Empty(t, b.sim.Calls())
+	}), " "), b.Access)
+	require.Empty(t, b.Sim.Calls())
 }
 
 func TestOtherTokensAreRefused(t *testing.T) {
 	t.Parallel()
 	b := setup(t, "contact.read", "allow")
-	id := b.add("contacts", map[string]string{"email": "priya@northwind.example"})
+	id := b.Add("contacts", map[string]string{"email": "priya@northwind.example"})
 	other := setup(t)
-	for _, authorization := range []string{"", "Bearer", "Bearer ", "Bearer x", "Bearer " + b.access, "Bearer " + other.env["HUBSPOT_ACCESS_TOKEN"], "Basic " + b.env["HUBSPOT_ACCESS_TOKEN"], b.env["HUBSPOT_ACCESS_TOKEN"], "Bearer " + b.env["HUBSPOT_ACCESS_TOKEN"] + "x"} {
+	for _, authorization := range []string{"", "Bearer", "Bearer ", "Bearer x", "Bearer " + b.Access, "Bearer " + other.env["HUBSPOT_ACCESS_TOKEN"], "Basic " + b.env["HUBSPOT_ACCESS_TOKEN"], b.env["HUBSPOT_ACCESS_TOKEN"], "Bearer " + b.env["HUBSPOT_ACCESS_TOKEN"] + "x"} {
 		got := b.send(http.DefaultClient, b.env["HUBSPOT_BASE_URL"], "GET", "/crm/v3/objects/contacts/"+id, "", map[string]string{"Authorization": authorization})
 		require.Equal(t, http.StatusUnauthorized, got.status, authorization)
 		got = b.send(b.through(), "https://api.hubapi.com", "GET", "/crm/v3/objects/contacts/"+id, "", map[string]string{"Authorization": authorization})
 		require.Equal(t, http.StatusUnauthorized, got.status, authorization)
 		require.Equal(t, "INVALID_AUTHENTICATION", got.category())
 	}
-	require.Empty(t, b.sim.Calls())
+	require.Empty(t, b.Sim.Calls())
 }
 
 func TestTheProxyServesOneProgram(t *testing.T) {
@@ -155,7 +156,7 @@ func (b *bundle) inside(host, serverName, request string) (*http.Response, error
 func TestRequestsInOddShapes(t *testing.T) {
 	t.Parallel()
 	b := setup(t, "contact.read", "allow", "contact.create", "allow", "deal.read", "deny")
-	id := b.add("contacts", map[string]string{"email": "priya@northwind.example"})
+	id := b.Add("contacts", map[string]string{"email": "priya@northwind.example"})
 	auth := "Authorization: Bearer " + b.env["HUBSPOT_ACCESS_TOKEN"] + "\r\n"
 	host := strings.TrimPrefix(b.env["HUBSPOT_BASE_URL"], "http://")
 	path := "/crm/v3/objects/contacts/" + id
@@ -191,7 +192,7 @@ func TestRequestsInOddShapes(t *testing.T) {
 	res := b.raw("POST /crm/v3/objects/contacts/search HTTP/1.1\r\nHost: " + host + "\r\nContent-Length: 200\r\nTransfer-Encoding: chunked\r\nContent-Type: application/json\r\n" + auth + "\r\n2\r\n{}\r\n0\r\n\r\n" +
 		"DELETE " + path + " HTTP/1.1\r\nHost: " + host + "\r\n" + auth + "\r\n")
 	require.Contains(t, []int{200, 400}, res.StatusCode)
-	require.Empty(t, b.sim.Writes())
+	require.Empty(t, b.Sim.Writes())
 
 	for name, tc := range map[string]struct {
 		host, serverName, request string
@@ -262,7 +263,7 @@ func TestTheReportHoldsNoValues(t *testing.T) {
 	require.Len(t, b.served, 2)
 	for _, s := range b.served {
 		require.NotContains(t, s.Why, "northwind")
-		require.NotContains(t, s.Why, b.access)
+		require.NotContains(t, s.Why, b.Access)
 		require.Equal(t, "contact", s.Tool.Object)
 	}
 }
@@ -282,14 +283,14 @@ func TestUploadsAreNotDescribed(t *testing.T) {
 	large := `{"properties":{"email":"x@northwind.example","fax":"` + strings.Repeat("1", 9<<20) + `"}}`
 	got = b.call("POST", "/crm/v3/objects/contacts", large)
 	require.Equal(t, http.StatusRequestEntityTooLarge, got.status)
-	require.Empty(t, b.sim.Calls())
+	require.Empty(t, b.Sim.Calls())
 }
 
 // HTTP/2 without TLS, WebSockets and the like are answered by nobody.
 func TestOtherProtocols(t *testing.T) {
 	t.Parallel()
 	b := setup(t, "contact.read", "allow")
-	id := b.add("contacts", map[string]string{"email": "priya@northwind.example"})
+	id := b.Add("contacts", map[string]string{"email": "priya@northwind.example"})
 	host := strings.TrimPrefix(b.env["HUBSPOT_BASE_URL"], "http://")
 	auth := "Authorization: Bearer " + b.env["HUBSPOT_ACCESS_TOKEN"] + "\r\n"
 	path := "/crm/v3/objects/contacts/" + id
@@ -304,7 +305,7 @@ func TestOtherProtocols(t *testing.T) {
 	} {
 		require.Equal(t, tc.status, b.raw(tc.request).StatusCode, name)
 	}
-	require.Empty(t, b.sim.Calls())
+	require.Empty(t, b.Sim.Calls())
 	// With the port that it has anyway.
 	res, err := b.inside("api.hubapi.com", "api.hubapi.com", "GET "+path+" HTTP/1.1\r\nHost: api.hubapi.com:443\r\n"+auth+"\r\n")
 	require.NoError(t, err)
@@ -324,11 +325,11 @@ func TestARedirectIsNotFollowed(t *testing.T) {
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("somebody was sent elsewhere") }))
 	t.Cleanup(elsewhere.Close)
 	for _, status := range []int{http.StatusMovedPermanently, http.StatusFound, http.StatusTemporaryRedirect} {
-		b.sim.Inject(hubspottest.Fault{HubID: hubID, Status: status, Header: map[string]string{"Location": elsewhere.URL + "/"}})
+		b.Sim.Inject(hubspottest.Fault{HubID: agentstest.HubID, Status: status, Header: map[string]string{"Location": elsewhere.URL + "/"}})
 		got := b.call("GET", "/crm/v3/objects/contacts/12", "")
 		require.GreaterOrEqual(t, got.status, http.StatusBadRequest, got.raw)
 		require.Empty(t, got.header.Get("Location"))
 		require.NotContains(t, got.raw, elsewhere.URL)
-		require.NotContains(t, got.raw, b.access)
+		require.NotContains(t, got.raw, b.Access)
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/debriefhq/debrief/agents/agentstest"
 	"github.com/debriefhq/debrief/store"
 )
 
@@ -13,8 +14,8 @@ import (
 func TestReadsAreHubSpots(t *testing.T) {
 	t.Parallel()
 	b := setup(t, "contact.read", "allow", "company.read", "allow", "owner.read", "allow", "deal.read", "allow")
-	id := b.add("contacts", map[string]string{"email": "priya@northwind.example", "firstname": "Priya"})
-	b.add("companies", map[string]string{"name": "Northwind", "domain": "northwind.example"})
+	id := b.Add("contacts", map[string]string{"email": "priya@northwind.example", "firstname": "Priya"})
+	b.Add("companies", map[string]string{"name": "Northwind", "domain": "northwind.example"})
 	for _, tc := range [][3]string{
 		{"GET", "/crm/v3/objects/contacts/" + id + "?properties=email,jobtitle&associations=companies", ""},
 		{"GET", "/crm/v3/objects/contacts/priya%40northwind.example?idProperty=email", ""},
@@ -35,15 +36,15 @@ func TestReadsAreHubSpots(t *testing.T) {
 		}
 		require.Equal(t, want.body, got.body, tc[1])
 	}
-	require.Equal(t, 9, b.count(`select count(*) from audit where kind = 'call' and outcome = 'done' and origin_kind = 'script' and on_behalf_of = $1`, b.person.ID.String()))
-	require.Equal(t, 1, b.count(`select count(*) from audit where kind = 'call' and record_id = $1 and properties @> '{jobtitle}'`, id))
+	require.Equal(t, 9, b.Count(`select count(*) from audit where kind = 'call' and outcome = 'done' and origin_kind = 'script' and on_behalf_of = $1`, b.Person.ID.String()))
+	require.Equal(t, 1, b.Count(`select count(*) from audit where kind = 'call' and record_id = $1 and properties @> '{jobtitle}'`, id))
 }
 
 // A batch of which some records are missing keeps its status.
 func TestAnswersKeepTheirStatus(t *testing.T) {
 	t.Parallel()
 	b := setup(t, "contact.read", "allow")
-	id := b.add("contacts", map[string]string{"email": "priya@northwind.example"})
+	id := b.Add("contacts", map[string]string{"email": "priya@northwind.example"})
 	got := b.call("POST", "/crm/v3/objects/contacts/batch/read", `{"inputs":[{"id":"`+id+`"},{"id":"999999"}]}`)
 	require.Equal(t, http.StatusMultiStatus, got.status, got.raw)
 	got = b.call("GET", "/crm/v3/objects/contacts/999999", "")
@@ -57,7 +58,7 @@ func TestAnswersKeepTheirStatus(t *testing.T) {
 func TestWhatIsDeniedIsNotSent(t *testing.T) {
 	t.Parallel()
 	b := setup(t, "contact.read", "allow", "deal.create", "deny")
-	id := b.add("contacts", map[string]string{"email": "priya@northwind.example"})
+	id := b.Add("contacts", map[string]string{"email": "priya@northwind.example"})
 	for _, tc := range [][3]string{
 		{"GET", "/crm/v3/objects/deals/12", ""},
 		{"GET", "/crm/v3/objects/contacts/" + id + "?associations=deals", ""},
@@ -72,17 +73,17 @@ func TestWhatIsDeniedIsNotSent(t *testing.T) {
 		require.NotEmpty(t, got.body["message"])
 		require.NotEmpty(t, got.body["correlationId"])
 	}
-	require.Empty(t, b.sim.Calls())
+	require.Empty(t, b.Sim.Calls())
 	got := b.call("POST", "/crm/v3/objects/deals", `{"properties":{"dealname":"Buses"}}`)
 	require.Equal(t, "DEBRIEF_DENIED", got.category())
 	require.Equal(t, map[string]any{"tool": []any{"deal.create"}}, got.body["context"])
-	require.Zero(t, b.count(`select count(*) from calls`))
+	require.Zero(t, b.Count(`select count(*) from calls`))
 }
 
 func TestAllowedWritesAreMade(t *testing.T) {
 	t.Parallel()
 	b := setup(t, "contact.read", "allow", "contact.create", "allow", "contact.update", "allow", "company.update", "allow", "deal.create", "allow")
-	b.worker()
+	b.Worker()
 	made := b.call("POST", "/crm/v3/objects/contacts", `{"properties":{"email":"priya@northwind.example","firstname":"Priya"}}`)
 	require.Equal(t, http.StatusCreated, made.status, made.raw)
 	id, _ := made.body["id"].(string)
@@ -105,7 +106,7 @@ func TestAllowedWritesAreMade(t *testing.T) {
 	dealID, _ := deal.body["id"].(string)
 	require.Len(t, b.direct("GET", "/crm/v4/objects/deals/"+dealID+"/associations/contacts", "").results(), 1)
 
-	company := b.add("companies", map[string]string{"name": "Northwind"})
+	company := b.Add("companies", map[string]string{"name": "Northwind"})
 	link := b.call("PUT", "/crm/v4/objects/companies/"+company+"/associations/default/contacts/"+id, "")
 	require.Equal(t, http.StatusOK, link.status, link.raw)
 	require.Len(t, link.results(), 2)
@@ -117,7 +118,7 @@ func TestAllowedWritesAreMade(t *testing.T) {
 func TestAskedWritesWaitForAHuman(t *testing.T) {
 	t.Parallel()
 	b := setup(t, "deal.create", "ask")
-	b.worker()
+	b.Worker()
 	request := func() answer {
 		return b.call("POST", "/crm/v3/objects/deals", `{"properties":{"dealname":"Buses","pipeline":"default","dealstage":"appointmentscheduled"}}`)
 	}
@@ -125,15 +126,15 @@ func TestAskedWritesWaitForAHuman(t *testing.T) {
 	require.Equal(t, http.StatusForbidden, asked.status, asked.raw)
 	require.Equal(t, "DEBRIEF_APPROVAL_NEEDED", asked.category())
 	url, _ := asked.links()["approval"].(string)
-	require.Contains(t, url, publicURL+"/inbox/")
+	require.Contains(t, url, agentstest.PublicURL+"/inbox/")
 	require.Contains(t, asked.body["message"], url)
 	require.Equal(t, url, request().links()["approval"], "the same question")
-	require.Empty(t, b.sim.Writes())
+	require.Empty(t, b.Sim.Writes())
 
 	b.approve(store.Approve)
 	made := request()
 	require.Equal(t, http.StatusCreated, made.status, made.raw)
-	require.Len(t, b.sim.Writes(), 1)
+	require.Len(t, b.Sim.Writes(), 1)
 
 	third := request()
 	require.Equal(t, http.StatusForbidden, third.status, "told once: that is another deal")
@@ -142,15 +143,15 @@ func TestAskedWritesWaitForAHuman(t *testing.T) {
 	rejected := request()
 	require.Equal(t, http.StatusForbidden, rejected.status)
 	require.Equal(t, "DEBRIEF_DENIED", rejected.category(), rejected.raw)
-	require.Len(t, b.sim.Writes(), 1)
+	require.Len(t, b.Sim.Writes(), 1)
 }
 
 // A batch is told when all of it is over: no input of it is carried out twice.
 func TestABatchIsToldAsAWhole(t *testing.T) {
 	t.Parallel()
 	b := setup(t, "contact.read", "allow", "contact.create", "allow", "contact.update", "ask")
-	b.worker()
-	known := b.add("contacts", map[string]string{"email": "priya@northwind.example"})
+	b.Worker()
+	known := b.Add("contacts", map[string]string{"email": "priya@northwind.example"})
 	request := func() answer {
 		return b.call("POST", "/crm/v3/objects/contacts/batch/upsert", `{"inputs":[
 			{"id":"priya@northwind.example","idProperty":"email","properties":{"jobtitle":"Buyer"}},
@@ -164,7 +165,7 @@ func TestABatchIsToldAsAWhole(t *testing.T) {
 	require.Equal(t, http.StatusOK, made.status, made.raw)
 	require.Len(t, made.results(), 2)
 	require.Equal(t, "Buyer", b.direct("GET", "/crm/v3/objects/contacts/"+known+"?properties=jobtitle", "").values()["jobtitle"])
-	require.Len(t, b.sim.Writes(), 2, "one create and one update")
+	require.Len(t, b.Sim.Writes(), 2, "one create and one update")
 
 	mixed := b.call("POST", "/crm/v3/objects/contacts/batch/create", `{"inputs":[
 		{"properties":{"email":"new@northwind.example"},"objectWriteTraceId":"a"},
@@ -177,12 +178,12 @@ func TestABatchIsToldAsAWhole(t *testing.T) {
 func TestAskedReadsWaitForAHuman(t *testing.T) {
 	t.Parallel()
 	b := setup(t, "contact.read", "ask")
-	id := b.add("contacts", map[string]string{"email": "priya@northwind.example"})
+	id := b.Add("contacts", map[string]string{"email": "priya@northwind.example"})
 	read := func() answer { return b.call("GET", "/crm/v3/objects/contacts/"+id, "") }
 	asked := read()
 	require.Equal(t, http.StatusForbidden, asked.status, asked.raw)
 	require.NotEmpty(t, asked.links()["approval"])
-	require.Empty(t, b.sim.Calls())
+	require.Empty(t, b.Sim.Calls())
 	b.approve(store.Approve)
 	require.Equal(t, http.StatusOK, read().status)
 	require.Equal(t, http.StatusForbidden, read().status, "approved once")
@@ -199,7 +200,7 @@ func TestNobodyIsThereToWrite(t *testing.T) {
 	require.Equal(t, http.StatusServiceUnavailable, got.status, got.raw)
 	require.Equal(t, "DEBRIEF_LATER", got.category())
 	require.NotEmpty(t, got.header.Get("Retry-After"))
-	b.worker()
+	b.Worker()
 	require.Equal(t, http.StatusCreated, request().status)
-	require.Len(t, b.sim.Writes(), 1)
+	require.Len(t, b.Sim.Writes(), 1)
 }

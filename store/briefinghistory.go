@@ -42,11 +42,7 @@ func (s *Store) metBefore(ctx context.Context, k BriefingKey, addresses []string
 	if err != nil {
 		return nil, err
 	}
-	var keyID uuid.UUID
-	if err := s.pool.QueryRow(ctx, `select data_key_id from organizations where id = $1`, k.OrganizationID).Scan(&keyID); err != nil {
-		return nil, err
-	}
-	key, err := s.dataKey(ctx, s.pool, &keyID)
+	key, err := s.organizationKey(ctx, s.pool, k.OrganizationID)
 	if err != nil {
 		return nil, err
 	}

@@ -186,7 +186,7 @@ func (u *understanding) brief(ctx context.Context, m *lockedMeeting, key *vault.
 	}
 	// What is over, or has nobody to be briefed on, gets none; one that is there finds
 	// that out itself, and what was told has nothing more to find out of what is over.
-	ahead := !folded.Start().IsZero() && time.Now().Before(folded.Start().Add(briefingGrace)) && !folded.HasEnded && !folded.HasNotes
+	ahead := !folded.Start().IsZero() && time.Now().Before(folded.Start().Add(BriefingGrace)) && !folded.HasEnded && !folded.HasNotes
 	begins := ahead && folded.State != meeting.StateCanceled && hasOutsiders(folded, u.domains)
 	_, err = u.tx.Exec(ctx, `
 		with others as (
@@ -600,7 +600,7 @@ func (b *briefingRow) ended(now time.Time) (state BriefingState, reason string) 
 		return state, reason
 	}
 	told := b.firstSentAt != nil
-	switch begun := b.over || now.After(b.startsAt.Add(briefingGrace)); {
+	switch begun := b.over || now.After(b.startsAt.Add(BriefingGrace)); {
 	case begun && told:
 		return BriefingDelivered, ""
 	case begun && b.queuedVersion > 0:
@@ -674,7 +674,7 @@ func (b *briefingRow) look(now time.Time) BriefingLook {
 		return out
 	}
 	start := *b.startsAt
-	ends := start.Add(briefingGrace)
+	ends := start.Add(BriefingGrace)
 	due, _ := BriefingDue(now, start, b.preferences.Settings.LeadTime(), b.preferences.Notify)
 	if b.hurried {
 		due = now

@@ -207,13 +207,12 @@ func (b BriefingSettings) Check() error {
 // begun.
 const BriefingBegan = "it had begun"
 
-// How long after its start a meeting is still briefed, and how long before the quiet
-// hours a brief is made that would be due in them: it takes a moment, and what is told
-// by others then must not be told late.
-const (
-	briefingGrace = 5 * time.Minute
-	beforeQuiet   = 5 * time.Minute
-)
+// BriefingGrace is how long after its start a meeting is still briefed.
+const BriefingGrace = 5 * time.Minute
+
+// beforeQuiet is how long before the quiet hours a brief is made that would be due in
+// them: it takes a moment, and what is told by others then must not be told late.
+const beforeQuiet = 5 * time.Minute
 
 // BriefingDue says when a brief is due: lead before the start; where that is in the
 // quiet hours, shortly before they begin. Once they have begun (the meeting was booked
@@ -221,7 +220,7 @@ const (
 // later than that, else as if there were none. A time that is not after now means at
 // once. skip says why there is none, and is empty otherwise.
 func BriefingDue(now, start time.Time, lead time.Duration, n NotifySettings) (at time.Time, skip string) {
-	if now.After(start.Add(briefingGrace)) {
+	if now.After(start.Add(BriefingGrace)) {
 		return time.Time{}, BriefingBegan
 	}
 	at = start.Add(-lead)
@@ -253,9 +252,6 @@ type BriefingPreferences struct {
 	Notify   NotifySettings
 	Language string
 }
-
-// Location is the person's time zone.
-func (p BriefingPreferences) Location() *time.Location { return p.Notify.location() }
 
 // BriefingPreferences returns how a person is briefed.
 func (s *Store) BriefingPreferences(ctx context.Context, organizationID, personID uuid.UUID) (BriefingPreferences, error) {
@@ -308,62 +304,17 @@ func (s *Store) PersonBriefing(ctx context.Context, organizationID, personID uui
 // SetBriefingSettings says how an organization's people are briefed, unless they say
 // otherwise. Nonsense is a [*Refusal]. What is scheduled follows.
 func (s *Store) SetBriefingSettings(ctx context.Context, organizationID uuid.UUID, b BriefingSettings, actor Actor) error {
-	if err := b.Check(); err != nil {
-		return err
-	}
-	raw, err := json.Marshal(b)
-	if err != nil {
-		return fmt.Errorf("encoding how people are briefed: %w", err)
-	}
-	err = s.inTx(ctx, func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, `update organizations set settings = jsonb_set(settings, '{briefing}', $2::jsonb) where id = $1`, organizationID, raw)
-		if err != nil {
-			return err
-		}
-		if tag.RowsAffected() == 0 {
-			return ErrNotFound
-		}
-		if err := briefAnew(ctx, tx, organizationID, nil); err != nil {
-			return err
-		}
-		return s.audit(ctx, tx, AuditEntry{OrganizationID: organizationID, Kind: AuditOrganization, Actor: actor, Reason: "how people are briefed: " + string(raw)})
-	})
-	if err != nil {
-		return fmt.Errorf("setting how people are briefed: %w", err)
-	}
-	return nil
+	return s.setTelling(ctx, organizationID, nil, b.telling(), actor)
 }
 
 // SetPersonBriefing says how a person is briefed. Nonsense is a [*Refusal]. What is
 // scheduled follows.
 func (s *Store) SetPersonBriefing(ctx context.Context, organizationID, personID uuid.UUID, b BriefingSettings, actor Actor) error {
-	if err := b.Check(); err != nil {
-		return err
-	}
-	raw, err := json.Marshal(b)
-	if err != nil {
-		return fmt.Errorf("encoding how a person is briefed: %w", err)
-	}
-	err = s.inTx(ctx, func(tx pgx.Tx) error {
-		if err := lockPeople(ctx, tx, organizationID); err != nil {
-			return err
-		}
-		tag, err := tx.Exec(ctx, `update people set briefing = $3 where organization_id = $1 and id = $2`, organizationID, personID, raw)
-		if err != nil {
-			return err
-		}
-		if tag.RowsAffected() == 0 {
-			return ErrNotFound
-		}
-		if err := briefAnew(ctx, tx, organizationID, &personID); err != nil {
-			return err
-		}
-		return s.auditPerson(ctx, tx, organizationID, personID, actor, "is briefed: "+string(raw))
-	})
-	if err != nil {
-		return fmt.Errorf("setting how person %s is briefed: %w", personID, err)
-	}
-	return nil
+	return s.setTelling(ctx, organizationID, &personID, b.telling(), actor)
+}
+
+func (b BriefingSettings) telling() telling {
+	return telling{name: "briefing", how: "how", done: "briefed", value: b, wrong: b.Check()}
 }
 
 // BriefingGroup is a time at which people of an organization are told together what is
@@ -378,6 +329,10 @@ type BriefingGroup struct {
 	Minutes int    `json:"minutes"`
 	Days    string `json:"days"`
 }
+
+// Weekdays are the days of the week, in their order from Monday on; not ok where Days
+// is no list of them.
+func (g BriefingGroup) Weekdays() (days []time.Weekday, ok bool) { return weekdays(g.Days) }
 
 func dayList(days []time.Weekday) string {
 	names := make([]string, 0, len(days))

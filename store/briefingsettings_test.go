@@ -176,7 +176,7 @@ func TestAPersonsBriefingSettingsComeFirst(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, store.BriefingSettings{Lead: "30m", Channels: "email", TalkingPoints: "on"}, merged.Settings)
 	require.Equal(t, store.NotifySettings{TimeZone: "Europe/Berlin", QuietHours: "off"}, merged.Notify)
-	require.Equal(t, "Europe/Berlin", merged.Location().String())
+	require.Equal(t, "Europe/Berlin", merged.Notify.Location().String())
 	require.Equal(t, 1, b.CountForTest(t, `select count(*) from audit where kind = 'organization' and reason like 'how people are briefed: %"lead":"2h"%'`))
 	require.Equal(t, 1, b.CountForTest(t, `select count(*) from audit where kind = 'person' and reason like '%is briefed: %"30m"%'`))
 	_, err = b.BriefingPreferences(ctx, b.organization.ID, b.organization.ID)

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/debriefhq/debrief/hubspot"
 	"github.com/debriefhq/debrief/meeting"
 	"github.com/debriefhq/debrief/policy"
 )
@@ -159,7 +160,7 @@ func (n NewCall) check() error {
 		return fmt.Errorf("a call comes from an agent or a script, not from %q", n.Source)
 	case n.Tool.Operation == policy.Archive:
 		return refuse("Records are archived by an undo alone.")
-	case n.Tool.Operation == policy.Update && strings.Trim(n.TargetID, "0123456789") != "" || n.Tool.Operation == policy.Update && n.TargetID == "":
+	case n.Tool.Operation == policy.Update && !hubspot.IsID(n.TargetID):
 		return refuse("Say which record is to be updated: its ID is a number.")
 	case n.Tool.Operation == policy.Create && n.TargetID != "":
 		return refuse("A record that is to be created has no ID yet.")
@@ -177,7 +178,7 @@ func (n NewCall) check() error {
 		}
 	}
 	for _, ref := range n.Associations {
-		if ref.RecordID == "" || strings.Trim(ref.RecordID, "0123456789") != "" || ref.Object == "" {
+		if !hubspot.IsID(ref.RecordID) || ref.Object == "" {
 			return refuse("A record to link with is named by its object type and its ID, which is a number.")
 		}
 	}
@@ -253,11 +254,7 @@ func mayHaveCallers(active bool, role Role, err error) error {
 
 // callMACs are the keyed hashes of all that a call says, and of what it is known by.
 func (s *Store) callMACs(ctx context.Context, q querier, n NewCall) (request, name []byte, err error) {
-	var keyID *uuid.UUID
-	if err := q.QueryRow(ctx, `select data_key_id from organizations where id = $1`, n.OrganizationID).Scan(&keyID); err != nil {
-		return nil, nil, notFound(err, "reading the organization")
-	}
-	key, err := s.dataKey(ctx, q, keyID)
+	key, err := s.organizationKey(ctx, q, n.OrganizationID)
 	if err != nil {
 		return nil, nil, err
 	}

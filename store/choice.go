@@ -134,16 +134,7 @@ func (s *Store) ChoiceFor(ctx context.Context, organizationID, meetingID uuid.UU
 	if err != nil {
 		return Choice{}, notFound(err, fmt.Sprintf("reading whose meeting %s is", meetingID))
 	}
-	o, err := s.Organization(ctx, organizationID)
-	if err != nil {
-		return Choice{}, err
-	}
-	c.HostsOnly = o.Settings.HostConnectionsOnly
-	if c.Rules, err = s.ConnectionRules(ctx, organizationID); err != nil {
-		return Choice{}, err
-	}
-	c.Connections, err = s.Connections(ctx, organizationID)
-	return c, err
+	return s.amongConnections(ctx, organizationID, c)
 }
 
 // ChoiceForPerson reads what the choice of a connection goes by for what is done for a
@@ -157,6 +148,11 @@ func (s *Store) ChoiceForPerson(ctx context.Context, organizationID, personID uu
 	if err != nil {
 		return Choice{}, notFound(err, fmt.Sprintf("reading person %s", personID))
 	}
+	return s.amongConnections(ctx, organizationID, c)
+}
+
+// amongConnections adds what there is to choose from.
+func (s *Store) amongConnections(ctx context.Context, organizationID uuid.UUID, c Choice) (Choice, error) {
 	o, err := s.Organization(ctx, organizationID)
 	if err != nil {
 		return Choice{}, err

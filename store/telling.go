@@ -61,7 +61,8 @@ func (n NotifySettings) quiet() (from, to int, ok bool) {
 	return from, to, ok && valid && from != to
 }
 
-func (n NotifySettings) location() *time.Location {
+// Location is their time zone.
+func (n NotifySettings) Location() *time.Location {
 	if l, err := time.LoadLocation(n.TimeZone); err == nil {
 		return l
 	}
@@ -86,7 +87,7 @@ func (n NotifySettings) quietAround(t time.Time) (begin, end time.Time, ok bool)
 	if !ok {
 		return time.Time{}, time.Time{}, false
 	}
-	t = t.In(n.location())
+	t = t.In(n.Location())
 	minutes := t.Hour()*60 + t.Minute()
 	switch {
 	case from < to && minutes >= from && minutes < to:
@@ -118,7 +119,7 @@ func (n NotifySettings) NextDigest(now time.Time) time.Time {
 	if !ok {
 		return time.Time{}
 	}
-	now = now.In(n.location())
+	now = now.In(n.Location())
 	if next := at(now, minutes); next.After(now) {
 		return next
 	}
@@ -128,59 +129,66 @@ func (n NotifySettings) NextDigest(now time.Time) time.Time {
 // SetNotifySettings says when an organization's people are told things, unless
 // they say otherwise. Nonsense is a [*Refusal].
 func (s *Store) SetNotifySettings(ctx context.Context, organizationID uuid.UUID, n NotifySettings, actor Actor) error {
-	if err := n.check(); err != nil {
-		return err
-	}
-	raw, err := json.Marshal(n)
-	if err != nil {
-		return fmt.Errorf("encoding when people are told: %w", err)
-	}
-	err = s.inTx(ctx, func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, `update organizations set settings = jsonb_set(settings, '{notify}', $2::jsonb) where id = $1`, organizationID, raw)
-		if err != nil {
-			return err
-		}
-		if tag.RowsAffected() == 0 {
-			return ErrNotFound
-		}
-		if err := briefAnew(ctx, tx, organizationID, nil); err != nil {
-			return err
-		}
-		return s.audit(ctx, tx, AuditEntry{OrganizationID: organizationID, Kind: AuditOrganization, Actor: actor, Reason: "when people are told: " + string(raw)})
-	})
-	if err != nil {
-		return fmt.Errorf("setting when people are told: %w", err)
-	}
-	return nil
+	return s.setTelling(ctx, organizationID, nil, n.telling(), actor)
 }
 
 // SetPersonNotify says when a person is told things. Nonsense is a [*Refusal].
 func (s *Store) SetPersonNotify(ctx context.Context, organizationID, personID uuid.UUID, n NotifySettings, actor Actor) error {
-	if err := n.check(); err != nil {
-		return err
+	return s.setTelling(ctx, organizationID, &personID, n.telling(), actor)
+}
+
+func (n NotifySettings) telling() telling {
+	return telling{name: "notify", how: "when", done: "told", value: n, wrong: n.check()}
+}
+
+// telling are settings that an organization has for all of its people, and each of
+// them apart.
+type telling struct {
+	// name is that of their column in people, and of their field in the organization's
+	// settings.
+	name string
+	// how people are done, in the trail: "when people are told".
+	how, done string
+	value     any
+	wrong     error // what can't be meant in it
+}
+
+// setTelling keeps settings of a person, or with nil those of all who don't say
+// otherwise. What briefings are scheduled follows.
+func (s *Store) setTelling(ctx context.Context, organizationID uuid.UUID, personID *uuid.UUID, t telling, actor Actor) error {
+	if t.wrong != nil {
+		return t.wrong
 	}
-	raw, err := json.Marshal(n)
+	doing := t.how + " people are " + t.done
+	raw, err := json.Marshal(t.value)
 	if err != nil {
-		return fmt.Errorf("encoding when a person is told: %w", err)
+		return fmt.Errorf("encoding %s: %w", doing, err)
+	}
+	sql, args := `update organizations set settings = jsonb_set(settings, '{`+t.name+`}', $2::jsonb) where id = $1`, []any{organizationID, raw}
+	entry := AuditEntry{OrganizationID: organizationID, Kind: AuditOrganization, Actor: actor, Reason: doing + ": " + string(raw)}
+	if personID != nil {
+		doing = fmt.Sprintf("%s person %s is %s", t.how, personID, t.done)
+		sql, args = `update people set `+t.name+` = $2 where organization_id = $1 and id = $3`, append(args, personID)
+		entry.Kind, entry.Reason = AuditPerson, fmt.Sprintf("person %s: is %s: %s", personID, t.done, raw)
 	}
 	err = s.inTx(ctx, func(tx pgx.Tx) error {
 		if err := lockPeople(ctx, tx, organizationID); err != nil {
 			return err
 		}
-		tag, err := tx.Exec(ctx, `update people set notify = $3 where organization_id = $1 and id = $2`, organizationID, personID, raw)
+		tag, err := tx.Exec(ctx, sql, args...)
 		if err != nil {
 			return err
 		}
 		if tag.RowsAffected() == 0 {
 			return ErrNotFound
 		}
-		if err := briefAnew(ctx, tx, organizationID, &personID); err != nil {
+		if err := briefAnew(ctx, tx, organizationID, personID); err != nil {
 			return err
 		}
-		return s.auditPerson(ctx, tx, organizationID, personID, actor, "is told: "+string(raw))
+		return s.audit(ctx, tx, entry)
 	})
 	if err != nil {
-		return fmt.Errorf("setting when person %s is told: %w", personID, err)
+		return fmt.Errorf("setting %s: %w", doing, err)
 	}
 	return nil
 }

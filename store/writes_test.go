@@ -31,11 +31,8 @@ func newWrites(t *testing.T) *writes {
 	db, err := pgxpool.New(context.Background(), url)
 	require.NoError(t, err)
 	t.Cleanup(db.Close)
-	w := &writes{Store: s, t: t, db: db, org: storetest.Organization(t, s).ID, meeting: uuid.New(), conn: uuid.New()}
-	app := uuid.New()
-	w.exec(`insert into apps (id, organization_id, name, level, client_id, sealed_client_secret) values ($1, $2, 'app', 'account', 'client', '\x00')`, app, w.org)
-	w.exec(`insert into connections (id, organization_id, app_id, name, hub_id, is_user_level, scopes, state)
-		values ($1, $2, $3, 'main', 1, false, '{}', 'connected')`, w.conn, w.org, app)
+	w := &writes{Store: s, t: t, db: db, org: storetest.Organization(t, s).ID, meeting: uuid.New()}
+	_, w.conn = storetest.Connection(t, db, w.org, 1)
 	w.exec(`insert into meetings (id, organization_id, data_key_id, version, has_notes, first_word_at)
 		select $1, id, data_key_id, 1, true, now() from organizations where id = $2`, w.meeting, w.org)
 	return w

@@ -214,15 +214,8 @@ func (w *Web) briefingView(c *gin.Context, b store.Briefing) (briefing.View, err
 	if id := sessionOf(c).PersonID; id != nil {
 		reader = *id
 	}
-	v := briefing.View{Printer: w.printer(c), Zone: time.UTC}
 	preferences, err := w.store.BriefingPreferences(c.Request.Context(), b.OrganizationID, reader)
-	if err != nil {
-		return v, err
-	}
-	if zone, err := time.LoadLocation(preferences.Notify.TimeZone); err == nil {
-		v.Zone = zone
-	}
-	return v, nil
+	return briefing.View{Printer: w.printer(c), Zone: preferences.Notify.Location()}, err
 }
 
 func (w *Web) noBriefing(c *gin.Context) {

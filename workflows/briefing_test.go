@@ -3,7 +3,6 @@ package workflows_test
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"sync"
 	"testing"
 	"time"
@@ -11,7 +10,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
@@ -70,13 +68,9 @@ func newBooked(t *testing.T, now, start time.Time) *booked {
 
 // beginRun gives it an environment for one run.
 func (b *booked) beginRun(now time.Time) {
-	var suite testsuite.WorkflowTestSuite
-	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
-	b.TestWorkflowEnvironment = suite.NewTestWorkflowEnvironment()
+	b.TestWorkflowEnvironment = newEnvironment()
 	b.SetStartTime(now)
-	b.SetTestTimeout(30 * time.Second)
 	b.SetWorkflowRunTimeout(400 * 24 * time.Hour)
-	workflows.Register(b)
 	b.runs++
 	for i := range b.changes {
 		if c := &b.changes[i]; !c.happened {

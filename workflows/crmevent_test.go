@@ -3,14 +3,12 @@ package workflows_test
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
 
 	"github.com/debriefhq/debrief/activities"
@@ -37,14 +35,10 @@ type told struct {
 
 func newTold(t *testing.T) *told {
 	t.Helper()
-	var suite testsuite.WorkflowTestSuite
-	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	w := &told{
-		TestWorkflowEnvironment: suite.NewTestWorkflowEnvironment(), waiting: 1,
+		TestWorkflowEnvironment: newEnvironment(), waiting: 1,
 		record: store.CRMRecord{OrganizationID: uuid.New(), HubID: 4711, Object: "contact", ID: "501"},
 	}
-	w.SetTestTimeout(30 * time.Second)
-	workflows.Register(w)
 	var a *activities.Activities
 	w.OnActivity(a.FollowCRMRecord, mock.Anything, mock.Anything).Return(func(context.Context, store.CRMRecord) (store.CRMFollowed, error) {
 		w.follows++

@@ -3,14 +3,12 @@ package workflows_test
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
@@ -33,11 +31,7 @@ type platform struct {
 
 func newPlatform(t *testing.T, fails ...error) *platform {
 	t.Helper()
-	var suite testsuite.WorkflowTestSuite
-	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
-	p := &platform{TestWorkflowEnvironment: suite.NewTestWorkflowEnvironment(), fails: fails}
-	p.SetTestTimeout(30 * time.Second)
-	workflows.Register(p)
+	p := &platform{TestWorkflowEnvironment: newEnvironment(), fails: fails}
 	began := p.Now()
 	var a *activities.Activities
 	p.OnActivity(a.Fetch, mock.Anything, mock.Anything).Return(func(context.Context, activities.DeliveryInput) error {

@@ -3,7 +3,7 @@ package workflows_test
 import (
 	"context"
 	"errors"
-	"log/slog"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -12,7 +12,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 
@@ -29,6 +30,11 @@ type morning struct {
 
 	mu    sync.Mutex
 	parts []activities.DigestPart
+	// together has the first so many parts wait until all of them are being read, and met
+	// is closed then. alone: they never were.
+	together int
+	met      chan struct{}
+	alone    bool
 	// away has the reading by a connection fail, with that error, however often it is
 	// tried.
 	away map[uuid.UUID]error
@@ -43,15 +49,11 @@ type morning struct {
 
 func newMorning(t *testing.T, at time.Time) *morning {
 	t.Helper()
-	var suite testsuite.WorkflowTestSuite
-	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	m := &morning{
-		TestWorkflowEnvironment: suite.NewTestWorkflowEnvironment(), away: map[uuid.UUID]error{}, read: map[uuid.UUID]string{},
+		TestWorkflowEnvironment: newEnvironment(), away: map[uuid.UUID]error{}, read: map[uuid.UUID]string{},
 		group: store.BriefingGroup{OrganizationID: uuid.New(), Kind: store.NoticeBriefingDigest, Zone: "Europe/Berlin", Minutes: 450, Days: "mon,tue"},
 	}
 	m.SetStartTime(at)
-	m.SetTestTimeout(30 * time.Second)
-	workflows.Register(m)
 	var a *activities.Activities
 	m.OnActivity(a.PlanDigest, mock.Anything, mock.Anything).Return(func(_ context.Context, run activities.DigestRun) (activities.DigestPlan, error) {
 		m.runs = append(m.runs, run)
@@ -59,6 +61,12 @@ func newMorning(t *testing.T, at time.Time) *morning {
 		return activities.DigestPlan{Parts: m.parts}, nil
 	})
 	m.OnActivity(a.ComposeDigest, mock.Anything, mock.Anything).Return(m.compose)
+	// As the workflow has them under way, whatever the machine makes of that.
+	m.SetOnActivityStartedListener(func(*activity.Info, context.Context, converter.EncodedValues) {
+		m.atOne++
+		m.most = max(m.most, m.atOne)
+	})
+	m.SetOnActivityCompletedListener(func(*activity.Info, converter.EncodedValue, error) { m.atOne-- })
 	m.OnActivity(a.TellDigest, mock.Anything, mock.Anything).Return(func(_ context.Context, run activities.DigestRun) error {
 		m.runs = append(m.runs, run)
 		m.order = append(m.order, "tell")
@@ -70,13 +78,26 @@ func newMorning(t *testing.T, at time.Time) *morning {
 
 func (m *morning) compose(_ context.Context, in activities.DigestPartInput) error {
 	m.mu.Lock()
-	m.atOne++
-	m.most = max(m.most, m.atOne)
+	m.together--
+	last := m.together == 0
 	m.mu.Unlock()
-	time.Sleep(time.Millisecond) // so that some are at it together
+	if last {
+		for range 10_000 {
+			runtime.Gosched() // one more that may begin does so now
+		}
+		close(m.met)
+	}
+	if m.met != nil {
+		select {
+		case <-m.met:
+		case <-time.After(10 * time.Second):
+			m.mu.Lock()
+			m.alone = true
+			m.mu.Unlock()
+		}
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.atOne--
 	if err := m.away[in.Part.ConnectionID]; err != nil && !in.Bare {
 		return err
 	}
@@ -101,11 +122,13 @@ func TestADigestIsToldOnceAllIsRead(t *testing.T) {
 	for range 20 {
 		m.parts = append(m.parts, activities.DigestPart{ConnectionID: uuid.New(), People: []uuid.UUID{uuid.New()}})
 	}
+	m.together, m.met = 8, make(chan struct{})
 	m.run(t)
 	require.Len(t, m.read, 20)
 	require.True(t, m.told)
 	require.Equal(t, "tell", m.order[len(m.order)-1])
-	require.LessOrEqual(t, m.most, 8)
+	require.False(t, m.alone)
+	require.Equal(t, 8, m.most, "were read at once")
 	for _, run := range m.runs {
 		require.Equal(t, m.group, run.Group)
 		require.True(t, run.At.Equal(on(t, "2026-11-23 07:30")))

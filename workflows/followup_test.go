@@ -3,7 +3,6 @@ package workflows_test
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"sync"
 	"testing"
 	"time"
@@ -11,7 +10,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
@@ -65,15 +63,11 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	var suite testsuite.WorkflowTestSuite
-	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	w := &world{
-		TestWorkflowEnvironment: suite.NewTestWorkflowEnvironment(),
+		TestWorkflowEnvironment: newEnvironment(),
 		in:                      workflows.FollowUpInput{OrganizationID: uuid.New(), MeetingID: uuid.New()},
 		version:                 1, notes: true,
 	}
-	w.SetTestTimeout(30 * time.Second)
-	workflows.Register(w)
 	var a *activities.Activities
 	w.OnActivity(a.Look, mock.Anything, mock.Anything).Return(w.look)
 	w.OnActivity(a.Plan, mock.Anything, mock.Anything).Return(w.plan)

@@ -128,9 +128,13 @@ func (s Schedules) keepOne(ctx context.Context, id string, g store.BriefingGroup
 // digestSchedule is the schedule of a group. What it begins knows only the group: the
 // schedule's ID says all of it, so that one that exists is known to begin the same.
 func digestSchedule(id string, g store.BriefingGroup) (client.ScheduleOptions, error) {
-	days, err := daysOf(g.Days)
-	if err != nil {
-		return client.ScheduleOptions{}, fmt.Errorf("making schedule %s: %w", id, err)
+	weekdays, ok := g.Weekdays()
+	if !ok {
+		return client.ScheduleOptions{}, fmt.Errorf("making schedule %s: %q is no list of days of the week", id, g.Days)
+	}
+	var days []client.ScheduleRange
+	for _, day := range weekdays {
+		days = append(days, one(int(day))...) // Sunday is 0 to Temporal, too
 	}
 	what := "Morning digest"
 	if g.Kind == store.NoticeBriefingWeek {
@@ -163,24 +167,6 @@ func digestSchedule(id string, g store.BriefingGroup) (client.ScheduleOptions, e
 }
 
 func one(n int) []client.ScheduleRange { return []client.ScheduleRange{{Start: n, End: n, Step: 1}} }
-
-// daysOf reads "mon,tue" as Temporal's numbers, of which Sunday is 0.
-func daysOf(list string) ([]client.ScheduleRange, error) {
-	var days []client.ScheduleRange
-	for name := range strings.SplitSeq(list, ",") {
-		n := -1
-		for i, day := range []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"} {
-			if day == name {
-				n = i
-			}
-		}
-		if n < 0 {
-			return nil, fmt.Errorf("%q is no day of the week", name)
-		}
-		days = append(days, one(n)...)
-	}
-	return days, nil
-}
 
 // isAsWanted compares what decides when a schedule begins what, and how.
 func isAsWanted(is client.Schedule, want client.ScheduleOptions) bool {

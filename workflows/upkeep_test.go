@@ -3,14 +3,12 @@ package workflows_test
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
 
@@ -38,12 +36,8 @@ const subscriptionLives = time.Hour
 
 func newKept(t *testing.T) *kept {
 	t.Helper()
-	var suite testsuite.WorkflowTestSuite
-	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
-	k := &kept{TestWorkflowEnvironment: suite.NewTestWorkflowEnvironment()}
-	k.SetTestTimeout(30 * time.Second)
+	k := &kept{TestWorkflowEnvironment: newEnvironment()}
 	k.begun = k.Now()
-	workflows.Register(k)
 	var a *activities.Activities
 	k.OnActivity(a.Tend, mock.Anything, mock.Anything).Return(func(context.Context, activities.TendInput) (activities.Tended, error) {
 		now := k.Now()

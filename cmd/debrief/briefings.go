@@ -248,7 +248,7 @@ func (c *briefingsPreviewCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	page := brief.Page(briefing.View{Printer: words.In(preferences.Language), Zone: preferences.Location(), BaseURL: strings.TrimRight(a.PublicURL, "/")})
+	page := brief.Page(briefing.View{Printer: words.In(preferences.Language), Zone: preferences.Notify.Location(), BaseURL: strings.TrimRight(a.PublicURL, "/")})
 	return a.show(c.JSON, brief, func() { a.say("%s", strings.TrimRight(page.Text(), "\n")) })
 }
 

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
@@ -33,11 +32,7 @@ func TestRunAProgram(t *testing.T) {
 	db, err := pgxpool.New(context.Background(), databaseURL)
 	require.NoError(t, err)
 	t.Cleanup(db.Close)
-	app := uuid.New()
-	_, err = db.Exec(t.Context(), `insert into apps (id, organization_id, name, level, client_id, sealed_client_secret) values ($1, $2, 'app', 'account', 'client', '\x00')`, app, o.ID)
-	require.NoError(t, err)
-	_, err = db.Exec(t.Context(), `insert into connections (id, organization_id, app_id, name, hub_id, is_user_level, scopes, state) values ($1, $2, $3, 'main', 4711, false, '{}', 'connected')`, uuid.New(), o.ID, app)
-	require.NoError(t, err)
+	storetest.Connection(t, db, o.ID, 4711)
 
 	run := func(want int, command ...string) string {
 		t.Helper()

@@ -120,12 +120,6 @@ func setup(t *testing.T) *world {
 	return w
 }
 
-func (w *world) exec(sql string, args ...any) {
-	w.t.Helper()
-	_, err := w.db.Exec(w.ctx, sql, args...)
-	require.NoError(w.t, err)
-}
-
 func (w *world) count(sql string, args ...any) (n int) {
 	w.t.Helper()
 	require.NoError(w.t, w.db.QueryRow(w.ctx, sql, args...).Scan(&n))
@@ -144,11 +138,8 @@ func (w *world) account() account {
 	w.t.Helper()
 	a := account{hub: w.sim.AddPortal(hubspottest.Portal{}).HubID, org: storetest.Organization(w.t, w.store).ID}
 	user := w.sim.AddUser(a.hub, hubspottest.User{Email: "host@acme.example", SuperAdmin: true})
-	app, connection := uuid.New(), uuid.New()
+	_, connection := storetest.Connection(w.t, w.db, a.org, a.hub, w.app.RequiredScopes...)
 	w.tokens[connection], _ = w.sim.Token(w.app.ClientID, a.hub, user.ID)
-	w.exec(`insert into apps (id, organization_id, name, level, client_id, sealed_client_secret) values ($1, $2, 'app', 'account', 'client', '\x00')`, app, a.org)
-	w.exec(`insert into connections (id, organization_id, app_id, name, hub_id, is_user_level, scopes, state)
-		values ($1, $2, $3, 'main', $4, false, $5, 'connected')`, connection, a.org, app, a.hub, w.app.RequiredScopes)
 	everything := policy.Permissions{}
 	for _, info := range policy.Tools() {
 		everything[info.Tool] = policy.Allow

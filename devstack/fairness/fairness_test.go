@@ -124,13 +124,10 @@ type account struct {
 
 func (w *world) account() account {
 	w.t.Helper()
-	a := account{hub: w.sim.AddPortal(hubspottest.Portal{}).HubID, org: storetest.Organization(w.t, w.store).ID, connection: uuid.New()}
+	a := account{hub: w.sim.AddPortal(hubspottest.Portal{}).HubID, org: storetest.Organization(w.t, w.store).ID}
 	user := w.sim.AddUser(a.hub, hubspottest.User{Email: "host@acme.example", SuperAdmin: true})
+	_, a.connection = storetest.Connection(w.t, w.db, a.org, a.hub, w.app.RequiredScopes...)
 	w.tokens[a.connection], _ = w.sim.Token(w.app.ClientID, a.hub, user.ID)
-	app := uuid.New()
-	w.exec(`insert into apps (id, organization_id, name, level, client_id, sealed_client_secret) values ($1, $2, 'app', 'account', 'client', '\x00')`, app, a.org)
-	w.exec(`insert into connections (id, organization_id, app_id, name, hub_id, is_user_level, scopes, state)
-		values ($1, $2, $3, 'main', $4, false, $5, 'connected')`, a.connection, a.org, app, a.hub, w.app.RequiredScopes)
 	tool := policy.Tool{Object: "contact", Operation: policy.Create}
 	require.NoError(w.t, w.store.SetPermission(w.ctx, a.org, tool, policy.Allow, store.Operator))
 	return a

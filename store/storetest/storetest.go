@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
@@ -71,6 +72,33 @@ func Organization(t testing.TB, s *store.Store) store.Organization {
 	o, err := s.CreateOrganization(context.Background(), "acme-"+uuid.NewString()[:8], []string{"acme.example"}, store.Settings{}, store.Operator)
 	require.NoError(t, err)
 	return o
+}
+
+// Connection adds a connection to a HubSpot account, "main", and the app that it is of:
+// without a secret and without tokens.
+func Connection(t testing.TB, db *pgxpool.Pool, organizationID uuid.UUID, hubID int64, scopes ...string) (app, connection uuid.UUID) {
+	t.Helper()
+	ctx := context.Background()
+	app, connection = uuid.New(), uuid.New()
+	_, err := db.Exec(ctx, `
+		insert into apps (id, organization_id, name, level, client_id, sealed_client_secret) values ($1, $2, 'app', 'account', 'client', '\x00')`, app, organizationID)
+	require.NoError(t, err)
+	_, err = db.Exec(ctx, `
+		insert into connections (id, organization_id, app_id, name, hub_id, is_user_level, scopes, state) values ($1, $2, $3, 'main', $4, false, $5, 'connected')`,
+		connection, organizationID, app, hubID, append([]string{}, scopes...))
+	require.NoError(t, err)
+	return app, connection
+}
+
+// NoLimits gives an account's app more calls than a test makes: limits have tests of their
+// own, in package crm.
+func NoLimits(t testing.TB, db *pgxpool.Pool, hubID int64, app uuid.UUID) {
+	t.Helper()
+	_, err := db.Exec(context.Background(), `
+		insert into limit_lanes (hub_id, app_id, bucket, lane, allowed, window_ms)
+		select $1, case bucket when 'search' then '00000000-0000-0000-0000-000000000000' else $2::uuid end, bucket, lane, 2000, 10000
+		from unnest(array['burst', 'search', 'association']) bucket, unnest(array['general', 'people']) lane on conflict do nothing`, hubID, app)
+	require.NoError(t, err)
 }
 
 var templates = struct { // once per test binary

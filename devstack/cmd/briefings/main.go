@@ -2,23 +2,19 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"os"
-	"os/signal"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
-	"github.com/alecthomas/kong"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/debriefhq/debrief/devstack"
+	"github.com/debriefhq/debrief/devstack/measure"
 	"github.com/debriefhq/debrief/devstack/process"
 	"github.com/debriefhq/debrief/store"
 	"github.com/debriefhq/debrief/vault"
@@ -92,15 +88,7 @@ type crowd struct {
 }
 
 func main() {
-	var o options
-	kong.Parse(&o, kong.Name("briefings"), kong.Description("Measures what briefs cost that wait, and how fast they go out when many are due at once."))
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	err := run(ctx, o)
-	stop()
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "briefings: %s\n", err)
-		os.Exit(1)
-	}
+	measure.Main("briefings", "Measures what briefs cost that wait, and how fast they go out when many are due at once.", run)
 }
 
 // bench is one run.
@@ -118,11 +106,8 @@ type bench struct {
 func run(ctx context.Context, o options) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, o.Limit)
 	defer cancel()
-	if o.Debrief, err = filepath.Abs(o.Debrief); err != nil {
-		return fmt.Errorf("finding the debrief binary: %w", err)
-	}
-	if _, err := os.Stat(o.Debrief); err != nil {
-		return fmt.Errorf("there is no debrief binary: build it (make build), or name it (--debrief): %w", err)
+	if o.Debrief, err = measure.Binary(o.Debrief); err != nil {
+		return err
 	}
 	if o.Accounts < 1 || o.Each < 1 || o.One < 1 || o.Waiting < 1 || o.AtOnce < 1 {
 		return errors.New("each number has to be one at least")
@@ -174,20 +159,8 @@ func (b *bench) open(ctx context.Context) (err error) {
 	if b.db, err = pgxpool.New(ctx, b.DatabaseURL()); err != nil {
 		return fmt.Errorf("opening the database: %w", err)
 	}
-	err = b.db.QueryRow(ctx, `select current_setting('server_version'), current_setting('fsync')`).Scan(&b.out.PostgreSQL, &b.out.Fsync)
-	if err != nil {
-		return fmt.Errorf("asking PostgreSQL for its settings: %w", err)
-	}
-	return nil
-}
-
-// at is a percentile by the nearest rank.
-func at(sorted []time.Duration, percent int) time.Duration {
-	if len(sorted) == 0 {
-		return 0
-	}
-	rank := (len(sorted)*percent + 99) / 100
-	return sorted[max(rank, 1)-1]
+	b.out.PostgreSQL, b.out.Fsync, err = measure.PostgreSQL(ctx, b.db)
+	return err
 }
 
 func milliseconds(d time.Duration) float64 { return math.Round(d.Seconds()*1e4) / 10 }
@@ -215,17 +188,8 @@ func (b *bench) report() error {
 		w.MemoryBefore, w.MemoryAfter, w.MemoryEach, w.DatabaseBytes, w.BriefBytes)
 	fmt.Printf("(b) %d calls to HubSpot, of which it refused %d; the worker had %.0f MiB at most; processor time: worker %.1f s, PostgreSQL %.1f s, Temporal and the simulators %.1f s\n",
 		c.Calls, c.Refused, c.Memory, c.Worker, c.PostgreSQL, c.Rest)
-	if b.Out != "" {
-		raw, err := json.MarshalIndent(r, "", "  ")
-		if err != nil {
-			return fmt.Errorf("encoding the results: %w", err)
-		}
-		if err := os.MkdirAll(filepath.Dir(b.Out), 0o755); err != nil {
-			return fmt.Errorf("making the folder for the results: %w", err)
-		}
-		if err := os.WriteFile(b.Out, append(raw, '\n'), 0o644); err != nil {
-			return fmt.Errorf("writing the results: %w", err)
-		}
+	if err := measure.Write(b.Out, r); err != nil {
+		return err
 	}
 	if c.Failed+c.Twice+c.Refused > 0 {
 		return fmt.Errorf("%d briefs were not delivered, %d were delivered twice, and HubSpot refused %d calls", c.Failed, c.Twice, c.Refused)

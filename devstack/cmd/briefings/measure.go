@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/debriefhq/debrief/devstack/measure"
 	"github.com/debriefhq/debrief/devstack/process"
 )
 
@@ -51,7 +52,7 @@ func (b *bench) schedule(ctx context.Context) error {
 		return err
 	}
 	w.Briefs, w.Seconds, w.PerSecond = len(took), seconds(elapsed), math.Round(float64(len(took))/elapsed.Seconds()*10)/10
-	w.P50, w.P99, w.Max = milliseconds(at(took, 50)), milliseconds(at(took, 99)), milliseconds(at(took, 100))
+	w.P50, w.P99, w.Max = milliseconds(measure.Percentile(took, 50)), milliseconds(measure.Percentile(took, 99)), milliseconds(measure.Percentile(took, 100))
 	w.MemoryAfter = b.memory()
 	w.MemoryEach = (w.MemoryAfter - w.MemoryBefore) * 1024 / float64(w.Briefs)
 	briefsAfter, allAfter, err := sizes()
@@ -241,7 +242,7 @@ func (b *bench) count(ctx context.Context, due time.Time, before spent) error {
 		return fmt.Errorf("reading how long it took: %w", err)
 	}
 	took = sorted(took)
-	c.P50, c.P99, c.Max = seconds(at(took, 50)), seconds(at(took, 99)), seconds(at(took, 100))
+	c.P50, c.P99, c.Max = seconds(measure.Percentile(took, 50)), seconds(measure.Percentile(took, 99)), seconds(measure.Percentile(took, 100))
 	mails, again := b.mails.count()
 	c.Failed, c.Twice = max(c.Failed, c.Briefs-mails), again+max(0, mails-c.Briefs)
 	for _, call := range b.Simulator.Calls() {

@@ -2,23 +2,19 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"os"
-	"os/signal"
-	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"slices"
-	"syscall"
 	"time"
 
-	"github.com/alecthomas/kong"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/debriefhq/debrief/devstack"
+	"github.com/debriefhq/debrief/devstack/measure"
 	"github.com/debriefhq/debrief/devstack/process"
 )
 
@@ -79,10 +75,9 @@ func (p *part) sum() {
 	p.P50, p.P99, p.Max = at(p.took, 50), at(p.took, 99), at(p.took, 100)
 }
 
-// at is a percentile in milliseconds, by the nearest rank.
+// at is a percentile in milliseconds.
 func at(sorted []time.Duration, percent int) float64 {
-	rank := (len(sorted)*percent + 99) / 100
-	return float64(sorted[max(rank, 1)-1].Microseconds()) / 1000
+	return float64(measure.Percentile(sorted, percent).Microseconds()) / 1000
 }
 
 // results are what is written down.
@@ -114,15 +109,7 @@ func main() {
 	// The servers that this program runs have a large heap, and pgbench has none
 	// to collect while it sends.
 	debug.SetGCPercent(400)
-	var o options
-	kong.Parse(&o, kong.Name("intake"), kong.Description("Measures how fast Debrief takes webhooks in."))
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	err := run(ctx, o)
-	stop()
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "intake: %s\n", err)
-		os.Exit(1)
-	}
+	measure.Main("intake", "Measures how fast Debrief takes webhooks in.", run)
 }
 
 // bench is one run.
@@ -142,11 +129,8 @@ func run(ctx context.Context, o options) (err error) {
 	// Five times what is measured is plenty, and nobody waits for ever.
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute+15*o.For+2*o.Memory)
 	defer cancel()
-	if o.Debrief, err = filepath.Abs(o.Debrief); err != nil {
-		return fmt.Errorf("finding the debrief binary: %w", err)
-	}
-	if _, err := os.Stat(o.Debrief); err != nil {
-		return fmt.Errorf("there is no debrief binary: build it (make build), or name it (--debrief): %w", err)
+	if o.Debrief, err = measure.Binary(o.Debrief); err != nil {
+		return err
 	}
 	stack, err := devstack.Start(ctx, devstack.Options{Debrief: o.Debrief, Prepare: devstack.Prepare, NoUI: true})
 	if err != nil {
@@ -186,10 +170,10 @@ func run(ctx context.Context, o options) (err error) {
 }
 
 func (b *bench) describe(ctx context.Context) error {
+	var err error
 	b.out = results{At: time.Now().UTC().Truncate(time.Second), Processors: runtime.NumCPU(), Senders: b.Senders, Rounds: b.Rounds, BodyBytes: b.Body}
-	err := b.db.QueryRow(ctx, `select current_setting('server_version'), current_setting('fsync')`).Scan(&b.out.PostgreSQL, &b.out.Fsync)
-	if err != nil {
-		return fmt.Errorf("asking PostgreSQL for its settings: %w", err)
+	if b.out.PostgreSQL, b.out.Fsync, err = measure.PostgreSQL(ctx, b.db); err != nil {
+		return err
 	}
 	if b.out.Fsync != "on" {
 		return errors.New("PostgreSQL's fsync is off: what would be measured is nothing")
@@ -291,17 +275,8 @@ func (b *bench) report() error {
 	}
 	fmt.Printf("\n(b) / (a): %.2f of the rate, %.2f times the p99; acknowledged and not found: %d; the receiver took %.0f MiB at most\n",
 		r.Ratio, r.RatioP99, r.Missing, r.Memory)
-	if b.Out != "" {
-		raw, err := json.MarshalIndent(r, "", "  ")
-		if err != nil {
-			return fmt.Errorf("encoding the results: %w", err)
-		}
-		if err := os.MkdirAll(filepath.Dir(b.Out), 0o755); err != nil {
-			return fmt.Errorf("making the folder for the results: %w", err)
-		}
-		if err := os.WriteFile(b.Out, append(raw, '\n'), 0o644); err != nil {
-			return fmt.Errorf("writing the results: %w", err)
-		}
+	if err := measure.Write(b.Out, r); err != nil {
+		return err
 	}
 	failed := r.Distinct.Failed + r.Duplicates.Failed
 	if r.Held != nil {
