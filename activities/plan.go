@@ -134,6 +134,10 @@ func (a *Activities) plan(ctx context.Context, m Meeting) error {
 	if resolution.ExchangeRates, err = exchangeRates(ctx, p.reader, p.connection); err != nil {
 		return err
 	}
+	known := map[string]bool{}
+	for key := range written {
+		known[key] = true
+	}
 	planned := planner.Plan(planner.Input{
 		Subject: p.subject, Resolution: resolution, OnBehalf: !p.connection.IsUserLevel, Currencies: p.connection.Currencies, Written: written, Hash: hash,
 		Permission: p.permissions.Decide,
@@ -141,6 +145,7 @@ func (a *Activities) plan(ctx context.Context, m Meeting) error {
 	if err := a.Store.SavePlan(ctx, store.Plan{
 		OrganizationID: m.OrganizationID, MeetingID: m.MeetingID, MeetingVersion: p.met.Version, AnswersVersion: p.answersVersion, ConnectionID: p.connection.ID,
 		Resolution: resolution, Records: knownRecords(resolution), Drafts: planned.Drafts, LeftOut: leftOut(planned.Dropped, heard.Strange),
+		Written: known,
 	}); err != nil {
 		return err
 	}

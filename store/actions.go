@@ -156,6 +156,13 @@ type Action struct {
 	UpdatedAt     time.Time  `json:"updated_at"`
 
 	dataKeyID *uuid.UUID
+	// overtaken: a later round wanted it otherwise while it was in flight.
+	overtaken bool
+}
+
+// inFlight says that nobody knows whether it has happened.
+func (a Action) inFlight() bool {
+	return a.State == ActionWriting || a.State == ActionUnknown || a.MayExistSince != nil
 }
 
 func actionContentPlace(id uuid.UUID) string { return "actions.sealed:" + id.String() }
@@ -180,7 +187,7 @@ func contentMAC(k *vault.DataKey, tool policy.Tool, targetID string, c ActionCon
 
 const selectAction = `
 	select a.id, a.organization_id, a.origin_kind, a.origin_id, a.round, a.key, a.object_type, a.operation, a.target_id, a.position,
-	       a.depends_on, a.state, a.reason, a.content_mac, a.sealed, a.record_id, a.may_exist_since, a.connection_id, a.created_at, a.updated_at, a.data_key_id
+	       a.depends_on, a.state, a.reason, a.content_mac, a.sealed, a.record_id, a.may_exist_since, a.connection_id, a.created_at, a.updated_at, a.data_key_id, a.overtaken
 	from actions a`
 
 // scanAction reads a row of selectAction; its content is opened after all rows have
@@ -188,7 +195,7 @@ const selectAction = `
 func scanAction(row pgx.CollectableRow) (rawAction, error) {
 	var a rawAction
 	err := row.Scan(&a.ID, &a.OrganizationID, &a.Origin.Kind, &a.Origin.ID, &a.Round, &a.Key, &a.Tool.Object, &a.Tool.Operation, &a.TargetID,
-		&a.Position, &a.DependsOn, &a.State, &a.Reason, &a.ContentMAC, &a.sealed, &a.RecordID, &a.MayExistSince, &a.ConnectionID, &a.CreatedAt, &a.UpdatedAt, &a.dataKeyID)
+		&a.Position, &a.DependsOn, &a.State, &a.Reason, &a.ContentMAC, &a.sealed, &a.RecordID, &a.MayExistSince, &a.ConnectionID, &a.CreatedAt, &a.UpdatedAt, &a.dataKeyID, &a.overtaken)
 	return a, err
 }
 

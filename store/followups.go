@@ -239,6 +239,11 @@ func (s *Store) lookAt(ctx context.Context, tx pgx.Tx, organizationID, meetingID
 		}
 		return s.planNext(ctx, tx, f, look)
 	}
+	if planning {
+		if err := planAgain(ctx, tx, f, actions); err != nil {
+			return Look{}, err
+		}
+	}
 	if f.answers > f.plannedAnswers && planning {
 		return s.planNext(ctx, tx, f, look)
 	}
@@ -284,6 +289,27 @@ func (s *Store) lookAt(ctx context.Context, tx pgx.Tx, organizationID, meetingID
 		look.Next = NextDone
 	}
 	return look, nil
+}
+
+// planAgain has one more round planned once it is known what became of an action that a
+// later round wanted otherwise meanwhile.
+func planAgain(ctx context.Context, tx pgx.Tx, f *followUp, actions []Action) error {
+	var known []uuid.UUID
+	for _, a := range actions {
+		if a.overtaken && !a.inFlight() {
+			known = append(known, a.ID)
+		}
+	}
+	if len(known) == 0 {
+		return nil
+	}
+	if _, err := tx.Exec(ctx, `update actions set overtaken = false where id = any($1)`, known); err != nil {
+		return fmt.Errorf("planning again: %w", err)
+	}
+	if err := tx.QueryRow(ctx, `update follow_ups set answers = answers + 1 where meeting_id = $1 returning answers`, f.meetingID).Scan(&f.answers); err != nil {
+		return fmt.Errorf("planning again: %w", err)
+	}
+	return nil
 }
 
 // planNext says that a round is planned next, and whether a model is asked before.
@@ -452,6 +478,9 @@ type Plan struct {
 	Records []RecordRef
 	// Drafts in the order in which they should be read and run.
 	Drafts []Draft
+	// Written are the keys of the actions that the planner knew as written. Nil: all that
+	// are.
+	Written map[string]bool
 	// LeftOut is what was proposed and is not among them, for the trail.
 	LeftOut []LeftOut
 }
@@ -633,6 +662,9 @@ func (s *Store) saveDrafts(ctx context.Context, tx pgx.Tx, f *followUp, key *vau
 			byKey[d.Key] = a
 			continue
 		}
+		if a.State.Happened() && (p.Written == nil || p.Written[d.Key]) {
+			continue // a change of it is an action of its own
+		}
 		if err := s.amend(ctx, tx, f, key, a, d, dependsOn, position, judge); err != nil {
 			return err
 		}
@@ -656,14 +688,6 @@ func (s *Store) saveDrafts(ctx context.Context, tx pgx.Tx, f *followUp, key *vau
 
 // amend brings an action of an earlier round to what this round wants.
 func (s *Store) amend(ctx context.Context, tx pgx.Tx, f *followUp, key *vault.DataKey, a *Action, d Draft, dependsOn []uuid.UUID, position int, judge *judge) error {
-	switch a.State {
-	case ActionWritten, ActionUnchanged, ActionWriting, ActionUnknown:
-		return nil // it happened, or may have: a change of it is an action of its own
-	default:
-	}
-	if a.MayExistSince != nil {
-		return nil // it may have, whatever was answered or denied since
-	}
 	mac, err := contentMAC(key, d.Tool, d.TargetID, d.Content)
 	if err != nil {
 		return err
@@ -674,6 +698,17 @@ func (s *Store) amend(ctx context.Context, tx pgx.Tx, f *followUp, key *vault.Da
 		if same, err = s.sameAsEdited(ctx, tx, key, a, mac); err != nil {
 			return err
 		}
+	}
+	if a.State.Happened() || a.inFlight() {
+		if same || a.overtaken {
+			return nil
+		}
+		// A change of it is an action of its own, which can be planned when it is known
+		// what became of this one: see planAgain.
+		if _, err := tx.Exec(ctx, `update actions set overtaken = true where id = $1`, a.ID); err != nil {
+			return fmt.Errorf("noting that %s is overtaken: %w", a.Key, err)
+		}
+		return nil
 	}
 	if a.State == ActionAsking || a.State == ActionReady && a.Reason != string(ApprovalApproved) && a.Reason != string(ApprovalEdited) {
 		// Nobody has decided it: what is in doubt by now is asked about, though it
