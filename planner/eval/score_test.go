@@ -13,9 +13,9 @@ import (
 // shortfall is by how much a half may miss the goals.
 type shortfall struct{ notCaught, asked, wrongWrites int }
 
-// keptFalls is what the kept half showed when it was measured for the first time,
-// before anybody had read it: the goals are not reached there yet. It may shrink.
-var keptFalls = shortfall{notCaught: 8, wrongWrites: 7}
+// keptFalls is by how much the kept half, which nobody has read, misses the goals. It may
+// shrink.
+var keptFalls = shortfall{notCaught: 4, wrongWrites: 2}
 
 // Both halves are held to the same: with a model that is wrong on purpose, every wrong
 // claim is caught, nothing wrong is written without an answer, nine of ten right
@@ -46,11 +46,7 @@ func TestGoals(t *testing.T) {
 			}
 			require.GreaterOrEqual(t, 10*scripted.Found, 9*scripted.Expected, "right actions proposed")
 			require.LessOrEqual(t, 5*(scripted.Asked-may.asked), scripted.Found, "of which as a question")
-			if half == Tuned {
-				require.GreaterOrEqual(t, 5*rules.Found, 3*rules.Expected, "right actions that the rules alone propose")
-			} else {
-				require.GreaterOrEqual(t, 2*rules.Found, rules.Expected, "right actions that the rules alone propose")
-			}
+			require.GreaterOrEqual(t, 2*rules.Found, rules.Expected, "right actions that the rules alone propose")
 		})
 	}
 }
