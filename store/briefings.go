@@ -482,6 +482,18 @@ func (s *Store) ToldBriefing(ctx context.Context, a AskedBriefing) error {
 	return nil
 }
 
+// ReturnBriefing puts a claim back that nobody tried to tell, as if it had not been
+// claimed: it is due again after a second.
+func (s *Store) ReturnBriefing(ctx context.Context, a AskedBriefing) error {
+	_, err := s.pool.Exec(ctx, `
+		update briefings set attempts = greatest(attempts - 1, 0), next_attempt_at = now() + interval '1 second'
+		where meeting_id = $1 and person_id = $2`, a.MeetingID, a.PersonID)
+	if err != nil {
+		return fmt.Errorf("putting the brief of meeting %s back: %w", a.MeetingID, err)
+	}
+	return nil
+}
+
 // BriefingLook is what a briefing sees when it looks: IDs and times, no words.
 type BriefingLook struct {
 	// Ended: nothing is to be done unless something changes, and then it is told.

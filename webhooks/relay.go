@@ -350,8 +350,8 @@ func (r *Relay) lookAfterSome(ctx context.Context) (more bool, err error) {
 }
 
 // briefSome tells the workflows of a few briefs. One whose meeting has no words any more
-// has nobody to tell; what else fails stays claimed, and comes again when its lease is
-// over.
+// has nobody to tell; one that fails stays claimed, and comes again when its lease is
+// over; only when Temporal is away is the rest put back untold.
 func (r *Relay) briefSome(ctx context.Context) (more bool, err error) {
 	claimed, err := r.options.Store.ClaimBriefings(ctx, claimBriefings)
 	if err != nil {
@@ -359,22 +359,27 @@ func (r *Relay) briefSome(ctx context.Context) (more bool, err error) {
 	}
 	lasting := context.WithoutCancel(ctx)
 	var firstErr error
+	away := false
 	for _, asked := range claimed {
-		step, done := context.WithTimeout(lasting, wakeTimeout)
-		err := r.options.Briefings.TellBriefing(step, asked.BriefingKey)
-		done()
-		switch {
-		case err == nil, errors.Is(err, store.ErrErased), errors.Is(err, store.ErrNotFound):
-			if err := r.options.Store.ToldBriefing(lasting, asked); err != nil {
-				return false, err
+		settle := r.options.Store.ReturnBriefing
+		if !away {
+			step, done := context.WithTimeout(lasting, wakeTimeout)
+			err := r.options.Briefings.TellBriefing(step, asked.BriefingKey)
+			done()
+			if err != nil && !errors.Is(err, store.ErrErased) && !errors.Is(err, store.ErrNotFound) {
+				away = isAway(err)
+				if firstErr == nil || away {
+					firstErr = err
+				}
+				continue
 			}
-		case isAway(err):
+			settle = r.options.Store.ToldBriefing
+		}
+		if err := settle(lasting, asked); err != nil {
 			return false, err
-		case firstErr == nil:
-			firstErr = err
 		}
 	}
-	return len(claimed) > 0, firstErr
+	return len(claimed) > 0 && !away, firstErr
 }
 
 // tends says whether a platform's sources are looked after; those of a definition
