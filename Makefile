@@ -55,9 +55,30 @@ fuzz: ## Fuzz every parser and verifier, two minutes a target
 duplicates: postgres ## Cut every kind of create 200 times in every place
 	@$(if $(RACE),CGO_ENABLED=1) go test $(RACE) -count=1 -timeout 60m -run TestExactlyOneRecord ./crm -args -tries=200
 
+.PHONY: chaos
+chaos: postgres build ## Break everything under load, and audit what is left; SEED= and DURATION= repeat a run
+	@cd devstack && CGO_ENABLED=0 go build -o ../bin/chaos ./cmd/chaos
+	@bin/chaos $(if $(SEED),--seed '$(SEED)') $(if $(DURATION),--duration '$(DURATION)')
+
+# Some ten minutes: fifteen small worlds, three at a time.
+.PHONY: sabotage
+sabotage: postgres ## Break each promise on purpose in a test build: the audit of chaos has to say so
+	@cd devstack && CGO_ENABLED=0 go test -tags sabotage -count=1 -v -timeout 40m -run TestTheAuditSeesEachBrokenPromise ./chaos
+
 .PHONY: eval
 eval: ## Measure the planners on the meetings of planner/eval
 	@CGO_ENABLED=0 go run ./planner/eval/measure $(if $(TUNED),-tuned,-json bench/results/eval.json) $(if $(V),-v) $(if $(ENDPOINT),-endpoint '$(ENDPOINT)' -kind '$(or $(KIND),openai)' -model '$(MODEL)' $(if $(KEY_FILE),-key-file '$(KEY_FILE)'))
+
+# One alone: make bench ITEM=overhead, and smaller: make bench ITEM=waiting ARGS='--whole 100'.
+BENCH := intake overhead calls waiting fairness growth briefings
+.PHONY: bench
+bench: ## Measure everything, each item into bench/results/, or one alone by ITEM=
+	@for item in $(or $(ITEM),$(BENCH)); do $(MAKE) --no-print-directory bench-$$item || exit 1; done
+
+.PHONY: bench-overhead bench-calls bench-waiting bench-fairness bench-growth
+bench-overhead bench-calls bench-waiting bench-fairness bench-growth: postgres build
+	@cd devstack && CGO_ENABLED=0 go build -o ../bin/bench ./cmd/bench
+	@bin/bench $(@:bench-%=%) $(ARGS)
 
 .PHONY: bench-intake
 bench-intake: postgres build ## Measure how fast webhooks are taken in, beside pgbench

@@ -15,7 +15,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -64,14 +63,25 @@ type Options struct {
 	Output io.Writer
 	// Env is added to the environment of Debrief's processes: KEY=value.
 	Env []string
+	// Receivers and Workers are how many of each run side by side. 0 means one.
+	Receivers, Workers int
+	// Between is asked before each start of one of Debrief's processes ("serve",
+	// "serve-2", "worker" …) for what is added to its environment alone, such as
+	// addresses of proxies between it and what it needs. Commands go without.
+	Between func(s *Stack, name string) ([]string, error)
+	// TemporalProgram, a path with arguments, runs Temporal as a process of its own,
+	// so that it can be killed: it has to do what [TemporalProgram] does. Empty
+	// means in this process. There is no UI then.
+	TemporalProgram []string
 }
 
 // A Stack is what was brought up. Its fields are there once [Start] returned.
 type Stack struct {
 	Postgres  *pgserver.Server
 	Simulator *hubspottest.Server
-	Temporal  *temporaldev.Server
-	Ports     Ports
+	// Temporal is nil where it is a process of its own.
+	Temporal *temporaldev.Server
+	Ports    Ports
 	// Moved says, in a sentence each, which ports are not where one would look
 	// for them.
 	Moved []string
@@ -80,12 +90,13 @@ type Stack struct {
 	dir     string
 	lock    *os.File
 	logFile *os.File
-	saving  chan struct{} // closed to end the saver
+	saving  chan struct{} // closed to end the saver; nil: there is none
 	saved   chan struct{} // closed when the saver ended
 
-	mu     sync.Mutex
-	serve  *process.Process
-	worker *process.Process
+	simulating         bool // the simulator is up
+	databaseURL        string
+	receivers, workers []*Instance
+	temporal           *Instance // nil: in this process
 }
 
 // Start brings everything up, in order: PostgreSQL, the simulator, Temporal,
@@ -106,6 +117,9 @@ func (s *Stack) start(ctx context.Context) error {
 	if err := s.settlePorts(); err != nil {
 		return err
 	}
+	if err := s.placeInstances(); err != nil {
+		return err
+	}
 	type step struct {
 		title string
 		run   func(context.Context) (detail string, err error)
@@ -118,9 +132,13 @@ func (s *Stack) start(ctx context.Context) error {
 	if s.opts.Debrief != "" {
 		steps = append(steps,
 			step{"Debrief: keys and database schema", s.prepareDebrief},
-			step{"Debrief: receiver", s.startServe},
-			step{"Debrief: worker", s.startWorker},
 		)
+		for _, i := range s.receivers {
+			steps = append(steps, step{"Debrief: receiver" + i.number(), func(ctx context.Context) (string, error) { return i.URL(), i.Start(ctx) }})
+		}
+		for _, i := range s.workers {
+			steps = append(steps, step{"Debrief: worker" + i.number(), func(ctx context.Context) (string, error) { return "", i.Start(ctx) }})
+		}
 	}
 	for _, step := range steps {
 		done := s.progress(step.title)
@@ -227,6 +245,9 @@ func (s *Stack) startPostgres(ctx context.Context) (string, error) {
 		return "", err
 	}
 	s.Postgres = server
+	if s.databaseURL == "" {
+		s.databaseURL = server.URL(database) // password and port stay over restarts
+	}
 	return addr(s.Ports.Postgres), server.CreateDatabase(ctx, database)
 }
 
@@ -245,9 +266,11 @@ func (s *Stack) startSimulator(context.Context) (string, error) {
 	if err := simulator.Start(addr(s.Ports.Simulator)); err != nil {
 		return "", fmt.Errorf("starting the HubSpot simulator: %w", err)
 	}
-	s.Simulator = simulator
-	s.saving, s.saved = make(chan struct{}), make(chan struct{})
-	go s.keepSaving()
+	s.Simulator, s.simulating = simulator, true
+	if s.opts.Dir != "" { // else nobody ever reads it
+		s.saving, s.saved = make(chan struct{}), make(chan struct{})
+		go s.keepSaving()
+	}
 	return simulator.URL, nil
 }
 
@@ -270,6 +293,9 @@ func (s *Stack) keepSaving() {
 }
 
 func (s *Stack) startTemporal(ctx context.Context) (string, error) {
+	if s.temporal != nil {
+		return s.TemporalAddr(), s.temporal.Start(ctx)
+	}
 	opts := temporaldev.Options{
 		Dir:        s.path("temporal"),
 		Port:       s.Ports.Temporal,
@@ -303,6 +329,9 @@ func (s *Stack) startTemporal(ctx context.Context) (string, error) {
 // PublicURL is where Debrief's receiver and pages are.
 func (s *Stack) PublicURL() string { return "http://" + addr(s.Ports.Debrief) }
 
+// TemporalAddr is the host and port of Temporal's frontend.
+func (s *Stack) TemporalAddr() string { return addr(s.Ports.Temporal) }
+
 // TemporalUIURL is where Temporal's UI is, or would be.
 func (s *Stack) TemporalUIURL() string { return "http://" + addr(s.Ports.TemporalUI) }
 
@@ -312,8 +341,8 @@ func (s *Stack) TemporalUIURL() string { return "http://" + addr(s.Ports.Tempora
 func (s *Stack) Env() []string {
 	env := slices.DeleteFunc(os.Environ(), func(entry string) bool { return strings.HasPrefix(entry, "DEBRIEF_") })
 	env = append(env,
-		"DEBRIEF_DATABASE_URL="+s.Postgres.URL(database),
-		"DEBRIEF_TEMPORAL_ADDRESS="+addr(s.Ports.Temporal),
+		"DEBRIEF_DATABASE_URL="+s.databaseURL,
+		"DEBRIEF_TEMPORAL_ADDRESS="+s.TemporalAddr(),
 		"DEBRIEF_TEMPORAL_NAMESPACE="+Namespace,
 		"DEBRIEF_TEMPORAL_UI_URL="+s.TemporalUIURL(),
 		"DEBRIEF_KEYSET_FILE="+s.path("keyset.json"),
@@ -334,7 +363,7 @@ func (s *Stack) Env() []string {
 }
 
 // DatabaseURL is the database of Debrief, with its password.
-func (s *Stack) DatabaseURL() string { return s.Postgres.URL(database) }
+func (s *Stack) DatabaseURL() string { return s.databaseURL }
 
 // Run runs one of Debrief's commands to its end and returns what it printed on
 // standard output. The error carries what it said on standard error.
@@ -368,47 +397,23 @@ func (s *Stack) prepareDebrief(ctx context.Context) (string, error) {
 	return "", err
 }
 
-func (s *Stack) startServe(ctx context.Context) (string, error) {
-	return s.PublicURL(), s.StartServe(ctx)
-}
+// StartServe starts the receiver, or of several the first, and waits until it is ready.
+// [Start] does so; it is for a test that has killed it.
+func (s *Stack) StartServe(ctx context.Context) error { return s.receivers[0].Start(ctx) }
 
-func (s *Stack) startWorker(ctx context.Context) (string, error) { return "", s.StartWorker(ctx) }
+// StartWorker starts the worker, or of several the first, and waits until it is ready,
+// as [Stack.StartServe] does the receiver.
+func (s *Stack) StartWorker(ctx context.Context) error { return s.workers[0].Start(ctx) }
 
-// StartServe starts the receiver and waits until it is ready. [Start] does so;
-// it is for a test that has killed it.
-func (s *Stack) StartServe(ctx context.Context) error {
-	p, err := s.startProcess(ctx, "serve", s.Ports.Debrief)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if p != nil {
-		s.serve = p
-	}
-	return err
-}
+// Receivers are the processes that receive webhooks and serve the pages; there is one
+// at least.
+func (s *Stack) Receivers() []*Instance { return s.receivers }
 
-// StartWorker starts the worker and waits until it is ready, as
-// [Stack.StartServe] does the receiver.
-func (s *Stack) StartWorker(ctx context.Context) error {
-	p, err := s.startProcess(ctx, "worker", s.Ports.Worker)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if p != nil {
-		s.worker = p
-	}
-	return err
-}
+// Workers are the processes that work; there is one at least.
+func (s *Stack) Workers() []*Instance { return s.workers }
 
-func (s *Stack) startProcess(ctx context.Context, command string, port int) (*process.Process, error) {
-	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
-	defer cancel()
-	p, err := process.Start(process.Options{
-		Name: command, Path: s.opts.Debrief, Args: []string{command}, Env: s.Env(), Output: s.opts.Output,
-	})
-	if err != nil {
-		return nil, err
-	}
-	return p, p.WaitReady(ctx, "http://"+addr(port)+"/readyz")
-}
+// TemporalInstance is Temporal where it is a process of its own; else nil.
+func (s *Stack) TemporalInstance() *Instance { return s.temporal }
 
 // StartPostgres starts PostgreSQL again after a test has stopped or killed it:
 // on the same port, with the same password and data. s.Postgres is the new one.
@@ -440,40 +445,37 @@ func (s *Stack) Wait(ctx context.Context) error {
 	}
 }
 
-// Serve is the receiver's process, the last one that was started; nil if there
-// was none.
-func (s *Stack) Serve() *process.Process {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.serve
-}
+// Serve is the receiver's process, of several the first one's, the last that was
+// started; nil if there was none.
+func (s *Stack) Serve() *process.Process { return s.receivers[0].Process() }
 
-// Worker is the worker's process, the last one that was started; nil if there
-// was none.
-func (s *Stack) Worker() *process.Process {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.worker
-}
+// Worker is the worker's process, of several the first one's, the last that was
+// started; nil if there was none.
+func (s *Stack) Worker() *process.Process { return s.workers[0].Process() }
 
 // Stop takes everything down, in the opposite order, and returns what went
 // wrong. Everything is taken down in any case. It may be called again.
 func (s *Stack) Stop() error {
 	var errs []error
-	for _, p := range []*process.Process{s.Worker(), s.Serve()} {
-		if p != nil {
-			errs = append(errs, p.Stop(stopGrace))
-		}
+	for _, i := range slices.Concat(s.workers, s.receivers) {
+		errs = append(errs, i.stop())
+	}
+	if s.temporal != nil {
+		errs = append(errs, s.temporal.stop())
 	}
 	if s.Temporal != nil {
 		errs = append(errs, s.Temporal.Stop())
 	}
-	if s.saving != nil {
-		close(s.saving)
-		<-s.saved
-		s.saving = nil
+	if s.simulating {
+		s.simulating = false
+		if s.saving != nil {
+			close(s.saving)
+			<-s.saved
+		}
 		s.Simulator.Close()
-		errs = append(errs, s.Simulator.Save(s.path("simulator.json")))
+		if s.saving != nil {
+			errs = append(errs, s.Simulator.Save(s.path("simulator.json")))
+		}
 	}
 	if s.Postgres != nil {
 		errs = append(errs, s.Postgres.Stop())

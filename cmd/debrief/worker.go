@@ -22,6 +22,8 @@ type workerCmd struct {
 	HealthListen string        `help:"Where /healthz and /readyz answer; empty: nowhere." env:"DEBRIEF_HEALTH_LISTEN" placeholder:"HOST:PORT"`
 	StopTimeout  time.Duration `help:"How long running activities may take to finish on shutdown." env:"DEBRIEF_STOP_TIMEOUT" default:"20s"`
 	ModelTimeout time.Duration `help:"How long one call of a language model may take; a server of one's own may need more." env:"DEBRIEF_MODEL_TIMEOUT" default:"2m"`
+	// For measuring.
+	CachedWorkflows int `hidden:"" help:"How many workflows are kept in memory; what is beyond is replayed when something happens to it." env:"DEBRIEF_CACHED_WORKFLOWS" default:"10000"`
 }
 
 func (c *workerCmd) Run(ctx context.Context, a *app) error {
@@ -45,6 +47,7 @@ func (c *workerCmd) Run(ctx context.Context, a *app) error {
 	tokens := a.connectionsService(s)
 	options := workflows.WorkerOptions()
 	options.WorkerStopTimeout = c.StopTimeout
+	worker.SetStickyWorkflowCacheSize(c.CachedWorkflows)
 	w := worker.New(temporal, workflows.TaskQueue, options)
 	workflows.Register(w)
 	apis := webhooks.NewAPIs(s, nil)

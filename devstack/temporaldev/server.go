@@ -48,6 +48,12 @@ type Options struct {
 	// in memory, until the process ends.
 	Dir string
 
+	// Postgres, a URL, keeps the state in two databases of that PostgreSQL, temporal
+	// and temporal_visibility, which are made if they are missing, with as many shards
+	// as docker-compose.yml has: as it runs in earnest, for measuring. Dir is not used
+	// then. Empty means SQLite.
+	Postgres string
+
 	// Port of the gRPC frontend on 127.0.0.1. Zero means any free one.
 	Port int
 
@@ -71,7 +77,9 @@ type Server struct {
 	logger   log.Logger
 	port     int
 	database *config.SQL
-	ui       *ui
+	// visibility is the database of what lists show, where that is another one.
+	visibility *config.SQL
+	ui         *ui
 
 	mu       sync.Mutex // held while the server goes up or down
 	temporal temporal.Server
@@ -194,12 +202,7 @@ func (s *Server) newTemporal(inner []int) (temporal.Server, error) {
 		Global: config.Global{
 			Membership: config.Membership{MaxJoinDuration: 30 * time.Second, BroadcastAddress: loopback},
 		},
-		Persistence: config.Persistence{
-			DefaultStore:     sqlite.PluginName,
-			VisibilityStore:  sqlite.PluginName,
-			NumHistoryShards: 1,
-			DataStores:       map[string]config.DataStore{sqlite.PluginName: {SQL: s.database}},
-		},
+		Persistence: s.persistence(),
 		ClusterMetadata: &cluster.Config{
 			FailoverVersionIncrement: 10,
 			MasterClusterName:        clusterName,
@@ -252,6 +255,19 @@ func (s *Server) newTemporal(inner []int) (temporal.Server, error) {
 	return server, nil
 }
 
+func (s *Server) persistence() config.Persistence {
+	const main, visibility = "main", "visibility"
+	p := config.Persistence{
+		DefaultStore: main, VisibilityStore: main, NumHistoryShards: 1,
+		DataStores: map[string]config.DataStore{main: {SQL: s.database}},
+	}
+	if s.visibility != nil {
+		p.VisibilityStore, p.NumHistoryShards = visibility, postgresShards
+		p.DataStores[visibility] = config.DataStore{SQL: s.visibility}
+	}
+	return p
+}
+
 // dynamicConfig is what differs from the server's defaults.
 func dynamicConfig() dynamicconfig.StaticClient {
 	return dynamicconfig.StaticClient{
@@ -279,8 +295,11 @@ func dynamicConfig() dynamicconfig.StaticClient {
 	}
 }
 
-// prepareDatabase makes the SQLite database, unless it is there.
+// prepareDatabase makes the database, unless it is there.
 func (s *Server) prepareDatabase() error {
+	if s.opts.Postgres != "" {
+		return s.preparePostgres()
+	}
 	if s.opts.Dir == "" {
 		s.database = &config.SQL{
 			PluginName:        sqlite.PluginName,

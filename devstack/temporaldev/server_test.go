@@ -26,6 +26,8 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
+
+	"github.com/debriefhq/debrief/internal/pgserver"
 )
 
 const (
@@ -164,11 +166,24 @@ func TestDynamicConfig(t *testing.T) {
 
 func TestStateSurvivesARestart(t *testing.T) {
 	t.Parallel()
-	opts := Options{
-		Dir:              filepath.Join(t.TempDir(), "temporal"),
-		Namespaces:       []string{"kept"},
-		SearchAttributes: map[string]enumspb.IndexedValueType{stateKey: enumspb.INDEXED_VALUE_TYPE_KEYWORD},
+	postgres, err := pgserver.Start(t.Context(), pgserver.Options{Fast: true})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = postgres.Stop() })
+	for name, where := range map[string]Options{
+		"SQLite":     {Dir: filepath.Join(t.TempDir(), "temporal")},
+		"PostgreSQL": {Postgres: postgres.URL("postgres")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			survivesARestart(t, where)
+		})
 	}
+}
+
+func survivesARestart(t *testing.T, opts Options) {
+	t.Helper()
+	opts.Namespaces = []string{"kept"}
+	opts.SearchAttributes = map[string]enumspb.IndexedValueType{stateKey: enumspb.INDEXED_VALUE_TYPE_KEYWORD}
 	first, err := Start(t.Context(), opts)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = first.Stop() })
