@@ -679,7 +679,11 @@ func (s *Store) saveDrafts(ctx context.Context, tx pgx.Tx, f *followUp, key *vau
 		if a.MayExistSince != nil {
 			continue // what became of it is still to be asked
 		}
-		if err := s.settle(ctx, tx, f, a, ActionWithdrawn, "what was said later no longer asks for it"); err != nil {
+		state, why := ActionWithdrawn, "what was said later no longer asks for it"
+		if off := judge.switchedOff(a); off != "" {
+			state, why = ActionDenied, off // it was planned with no more, whatever was said
+		}
+		if err := s.settle(ctx, tx, f, a, state, why); err != nil {
 			return err
 		}
 	}
@@ -871,25 +875,18 @@ func (s *Store) reconcile(ctx context.Context, tx pgx.Tx, f *followUp) ([]Action
 		if a.State != ActionAsking {
 			continue
 		}
-		decision := judge.question(*a, nil)
-		if decision.Permission != policy.Deny {
+		reason := judge.switchedOff(*a)
+		if reason == "" {
 			continue
 		}
+		state := ActionDenied
 		if a.reads() {
-			if err := s.settle(ctx, tx, f, *a, ActionWithdrawn, decision.Reason); err != nil {
-				return nil, err
-			}
-			a.State, a.Reason = ActionWithdrawn, decision.Reason
-			continue
+			state = ActionWithdrawn
 		}
-		reason := fmt.Sprintf("%s was switched to deny", a.Tool.Title())
-		if decision.Rule != "" {
-			reason = judge.denial(*a, decision)
-		}
-		if err := s.settle(ctx, tx, f, *a, ActionDenied, reason); err != nil {
+		if err := s.settle(ctx, tx, f, *a, state, reason); err != nil {
 			return nil, err
 		}
-		a.State, a.Reason = ActionDenied, reason
+		a.State, a.Reason = state, reason
 	}
 	// Dependents come after what they depend on; but an edit may have changed
 	// the order, so go on until nothing moves.

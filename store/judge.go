@@ -216,6 +216,20 @@ func (j *judge) denial(a Action, d policy.Decision) string {
 	}
 }
 
+// switchedOff says, for people, that an action may not be done by now; empty if it may.
+func (j *judge) switchedOff(a Action) string {
+	switch d := j.question(a, nil); {
+	case d.Permission != policy.Deny:
+		return ""
+	case a.reads():
+		return d.Reason
+	case d.Rule != "":
+		return j.denial(a, d)
+	default:
+		return a.Tool.Title() + " was switched to deny"
+	}
+}
+
 func (j *judge) request(a Action, edit map[string]string) policy.Request {
 	r := policy.Request{Tool: a.Tool, Host: j.host, Team: j.team, Write: &policy.Write{
 		Source: j.source, Confidence: a.Content.Confidence, TargetOfAttendee: j.ofAttendee(a, edit), ClosesDeal: j.closes(a, edit),

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -25,7 +24,7 @@ func (w *world) collect(ctx context.Context) (Facts, error) {
 			f.Records[o.HubID] = append(f.Records[o.HubID], w.Simulator.Records(o.HubID, objectType)...)
 		}
 	}
-	for _, read := range []func(context.Context, *Facts) error{w.deliveries, w.followUps, w.approvals, w.actions, w.trail, w.leftovers, w.said} {
+	for _, read := range []func(context.Context, *Facts) error{w.deliveries, w.followUps, w.approvals, w.actions, w.trail, w.leftover, w.said} {
 		if err := read(ctx, &f); err != nil {
 			return Facts{}, fmt.Errorf("collecting what there is to audit: %w", err)
 		}
@@ -108,7 +107,13 @@ var left = []string{
 	 where state = 'queued' and next_attempt_at < now() + interval '2 minutes'`,
 }
 
-// leftIn counts what is not done.
+// leftover is what is not done in the end.
+func (w *world) leftover(ctx context.Context, f *Facts) (err error) {
+	f.Left, err = w.leftIn(ctx)
+	return err
+}
+
+// leftIn is what is not done, with the workflows of follow-ups that run on.
 func (w *world) leftIn(ctx context.Context) ([]Leftover, error) {
 	var all []Leftover
 	for _, query := range left {
@@ -118,31 +123,9 @@ func (w *world) leftIn(ctx context.Context) ([]Leftover, error) {
 		}
 		all = append(all, some...)
 	}
-	return all, nil
-}
-
-// closingTime is how long a follow-up's workflow may take to end after its row says that
-// it is closed.
-const closingTime = 20 * time.Second
-
-// leftovers are what is not done, and the workflows of follow-ups that run on.
-func (w *world) leftovers(ctx context.Context, f *Facts) error {
-	var err error
-	if f.Left, err = w.leftIn(ctx); err != nil {
-		return err
-	}
-	var running []Leftover
-	until := time.Now().Add(closingTime)
-	for {
-		if running, err = w.running(ctx); err != nil {
-			return err
-		}
-		if len(running) == 0 || time.Now().After(until) || !sleep(ctx, time.Second) {
-			break
-		}
-	}
-	f.Left = append(f.Left, running...)
-	return nil
+	// A row may be closed while the next round is being planned, or tried again.
+	running, err := w.running(ctx)
+	return append(all, running...), err
 }
 
 // running are the follow-ups that run in Temporal.

@@ -88,3 +88,27 @@ func TestARevisionOfWhatIsInFlight(t *testing.T) {
 		require.Equal(t, store.NextDone, b.look().Next)
 	})
 }
+
+// What was decided is not withdrawn as if nobody had asked for it, only because a round
+// was planned while its tool was denied: the row says why, and once the tool is allowed
+// again the next round has it.
+func TestAPlanThatIsMadeWhileAToolIsDenied(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, policy.Permissions{createDeal: policy.Ask, createContact: policy.Allow})
+	deal, contact := draft(createDeal, "deal:1", map[string]string{"dealname": "Renewal"}), draft(createContact, "contact:1", map[string]string{"email": "jane@northwind.example"})
+	b.plan(contact, deal)
+	require.NoError(t, b.decide(b.question("deal:1"), store.Approve, nil))
+	require.Equal(t, store.ActionReady, b.action("deal:1").State)
+
+	b.set(createDeal, policy.Deny)
+	b.plan(contact) // the planner drafts nothing that is denied
+	require.Equal(t, store.ActionDenied, b.action("deal:1").State)
+	require.Equal(t, "Create Deal was switched to deny", b.action("deal:1").Reason)
+
+	b.set(createDeal, policy.Ask)
+	b.plan(contact, deal)
+	require.Equal(t, store.ActionAsking, b.action("deal:1").State)
+
+	b.plan(contact)
+	require.Equal(t, store.ActionWithdrawn, b.action("deal:1").State, "nobody wants it any more")
+}
