@@ -143,7 +143,7 @@ func quoted(e *meeting.Event) {
 		said := "they told us"
 		switch {
 		case strings.HasPrefix(a.Tool, "ticket."):
-			said = "they want a ticket for"
+			said = "please open a ticket for"
 		case strings.HasPrefix(a.Tool, "deal."):
 			said = "of the Lighthouse renewal they told us"
 		}

@@ -253,7 +253,7 @@ func (p *plan) ticketAskedFor(a proposal) asking {
 				}
 				switch why, ok := h.ticketUntold(m); {
 				case !ok:
-				case why == "" && m.voice.side != unknown && !hasAny(plainWords(m.words, m.tongue), limits[m.tongue]) && h.unsettled(i, m.tongue) == "":
+				case why == "" && m.voice.side != unknown && !hasAny(plainWords(m.words, m.tongue), limits[m.tongue]):
 					return plainlyAsked
 				default:
 					how = somehowAsked
