@@ -28,7 +28,7 @@ dev: postgres build ## Bring the stack up and keep it up; state survives in .deb
 .PHONY: test
 test: postgres chromium devstack/oidc/node_modules/.package-lock.json devstack/browser/node_modules/.package-lock.json devstack/inspector/node_modules/.package-lock.json conformance/node_modules/.package-lock.json ## Run every test
 	@$(if $(RACE),,echo 'There is no C compiler here: the tests run without the race detector.' >&2)
-	@$(if $(RACE),CGO_ENABLED=1) go test $(RACE) ./...
+	@$(if $(RACE),CGO_ENABLED=1) go test $(RACE) -timeout 20m ./...
 	@mkdir -p bin && $(if $(RACE),CGO_ENABLED=1,CGO_ENABLED=0) go build $(RACE) -o bin/debrief-test ./cmd/debrief
 	@# Go's cache of test results cannot see that the binary changed. These tests wait
 	@# more than they work, so more of them run than there are cores.
