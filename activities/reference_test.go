@@ -80,7 +80,12 @@ func setup(t *testing.T) *bundle {
 	pool, err := pgxpool.New(ctx, url)
 	require.NoError(t, err)
 	defer pool.Close()
-	storetest.Connection(t, pool, b.org.ID, b.hub, scopes...)
+	appID := uuid.New()
+	_, err = pool.Exec(ctx, `insert into apps (id, organization_id, name, level, client_id, sealed_client_secret) values ($1, $2, 'app', 'account', 'client', '\x00')`, appID, b.org.ID)
+	require.NoError(t, err)
+	_, err = pool.Exec(ctx, `insert into connections (id, organization_id, app_id, name, hub_id, is_user_level, scopes, state)
+		values ($1, $2, $3, 'main', $4, false, $5, 'connected')`, uuid.New(), b.org.ID, appID, b.hub, scopes)
+	require.NoError(t, err)
 	b.source, err = s.CreateSource(ctx, store.NewSource{
 		OrganizationID: &b.org.ID, Platform: "debrief", Name: "platform", Secrets: []store.Secret{"whsec_not-used-by-this-test"},
 	}, store.Operator)
@@ -143,7 +148,7 @@ func quoted(e *meeting.Event) {
 		said := "they told us"
 		switch {
 		case strings.HasPrefix(a.Tool, "ticket."):
-			said = "please open a ticket for"
+			said = "they want a ticket for"
 		case strings.HasPrefix(a.Tool, "deal."):
 			said = "of the Lighthouse renewal they told us"
 		}

@@ -96,7 +96,7 @@ func (p *plan) candidates(object string, records []Record, more ...string) []sto
 		all = append(all, c)
 	}
 	slices.SortFunc(all, func(a, b rated) int {
-		return cmp.Or(cmp.Compare(b.rank, a.rank), cmp.Compare(b.activity, a.activity), hubspot.CompareIDs(b.ID, a.ID))
+		return cmp.Or(cmp.Compare(b.rank, a.rank), cmp.Compare(b.activity, a.activity), compareIDs(b.ID, a.ID))
 	})
 	out := make([]store.Candidate, 0, len(all))
 	for _, c := range all[:min(len(all), mostCandidates)] {

@@ -65,10 +65,6 @@ func (p *plan) carried(a proposal, d hubspot.Property, name, value string) strin
 		return aboutBefore.MatchString(before) || aboutBehind.MatchString(behind)
 	}):
 		return notExactly
-	case number && said(func(before, behind string) bool {
-		return moreBefore.MatchString(before) || moreBehind.MatchString(behind)
-	}):
-		return ofOneOrAPart
 	case number && said(func(before, behind string) bool { return orBefore.MatchString(before) || orBehind.MatchString(behind) }):
 		return severalSaid
 	case name == "amount" && (said(func(_, behind string) bool { return perOne.MatchString(behind) }) || sayAny(clauses, parts)):
@@ -104,18 +100,15 @@ var inThePortuguese = wordsPattern(`no (?:dia|fim|final|total|ano|mês|começo|i
 
 // The words around a number by which it is about that, one of two, or of one of many.
 var (
-	aboutBefore = regexp.MustCompile(` (?:about|around|talked of|spoke of|mentioned|sprach von|a parlé de|a évoqué|habló de|falou em|falou de|roughly|approximately|nearly|almost|under|up to|at least|at most|more than|less than|fewer than|maybe|like|some|towards|closer to|` +
+	aboutBefore = regexp.MustCompile(` (?:about|around|roughly|approximately|nearly|almost|under|up to|at least|at most|more than|less than|fewer than|maybe|like|some|towards|closer to|` +
 		`ungefähr|etwa|circa|ca|rund|knapp|fast|unter|bis zu|mindestens|höchstens|maximal|mehr als|weniger als|gegen|um die|vielleicht|` +
 		`environ|à peu près|presque|autour de|autour des|près de|plus de|moins de|au moins|au plus|au maximum|jusqu à|dans les|peut être|` +
 		`unos|unas|alrededor de|cerca de|casi|más de|menos de|al menos|por lo menos|como máximo|como mucho|hasta|aproximadamente|quizás|` +
 		`uns|umas|por volta de|quase|mais de|menos de|pelo menos|no máximo|até|talvez) (?:(?:the|a|an|os|as|` + currencies + `) )?$`)
 	aboutBehind = regexp.MustCompile(`^ (?:` + currencies + ` )?(?:\pL+ )?(?:or so|ish|give or take|or thereabouts|odd|oder so|oder mehr|oder weniger|or more|or less|plus ou moins|ou plus|ou moins|o así|o más|o menos|más o menos|ou mais|ou menos|mais ou menos|e tal|y pico|e pouco) `)
-	// A number that comes to another one is not what both are together.
-	moreBefore = regexp.MustCompile(` (?:another|an extra|an additional|weitere|zusätzliche|zusätzlich|noch mal|nochmal|encore|otros|otras|outros|outras|mais) $`)
-	moreBehind = regexp.MustCompile(`^ (?:more|extra|additional|weitere|zusätzliche|mehr|de plus|supplémentaires|más|adicionales|extra|a mais|adicionais)|^ \pL+ (?:more|extra|dazu|de plus|en plus|supplémentaires|más|adicionales|a mais|adicionais) `)
-	orBehind   = regexp.MustCompile(`^ (?:(?:` + currencies + `|\pL+) )?(?:or|oder|ou|o|to|bis|à|a|até) (?:\d|` + numberWords() + ` )`)
-	orBefore   = regexp.MustCompile(` (?:\d\S*|` + numberWords() + `) (?:(?:` + currencies + `|\pL+) )?(?:or|oder|ou|o|to|bis|à|até) (?:` + currencies + ` )?$| (?:between|zwischen|entre|from|von|de) (?:\S+ ){1,4}(?:and|und|et|y|e|bis|to|à|a) $`)
-	perOne     = regexp.MustCompile(`^ (?:` + currencies + ` )?(?:per (?:\pL+)|each|apiece|a (?:seat|head|user|month|week|day|piece|unit|person|room|truck|vehicle|van|desk|licen[cs]e)|monthly|pro \pL+|je \pL+|im monat|monatlich|die woche|am tag|` +
+	orBehind    = regexp.MustCompile(`^ (?:(?:` + currencies + `|\pL+) )?(?:or|oder|ou|o|to|bis|à|a|até) (?:\d|` + numberWords() + ` )`)
+	orBefore    = regexp.MustCompile(` (?:\d\S*|` + numberWords() + `) (?:(?:` + currencies + `|\pL+) )?(?:or|oder|ou|o|to|bis|à|até) (?:` + currencies + ` )?$| (?:between|zwischen|entre|from|von|de) (?:\S+ ){1,4}(?:and|und|et|y|e|bis|to|à|a) $`)
+	perOne      = regexp.MustCompile(`^ (?:` + currencies + ` )?(?:per (?:\pL+)|each|apiece|a (?:seat|head|user|month|week|day|piece|unit|person|room|truck|vehicle|van|desk|licen[cs]e)|monthly|pro \pL+|je \pL+|im monat|monatlich|die woche|am tag|` +
 		`par (?:personne|tête|mois|poste|place|participant|chambre|jour|semaine|utilisateur|unité)|chacun|chacune|pièce|l unité|le mois|por (?:persona|cabeza|mes|plaza|usuario|unidad|habitación|día|pessoa|mês|usuário|unidade|quarto|dia|participante)|cada|al mes|la unidad|ao mês|cada um) `)
 )
 
@@ -126,11 +119,11 @@ func numberWords() string { return strings.Join(sortedKeys(spelled), "|") }
 const (
 	// parts are sums that are a part of one, or taken off it.
 	parts = `
-discount|rebate|deposit|down payment|instalment|installment|setup fee|set up fee|penalty|saving|savings|refund|credit note|shipping|up front|upfront
+discount|rebate|deposit|down payment|instalment|installment|setup fee|set up fee|penalty|saving|savings|refund|credit note|shipping
 rabatt|nachlass|anzahlung|skonto|vertragsstrafe|gutschrift|ersparnis|versandkosten|einrichtungsgebühr
-remise|réduction|rabais|acompte|arrhes|pénalité|avoir de|frais de port
-descuento|rebaja|anticipo|señal|fianza|penalización|gastos de envío
-desconto|abatimento|adiantamento|sinal|caução|multa|frete`
+remise|réduction|rabais|acompte|pénalité|avoir de|frais de port
+descuento|rebaja|anticipo|fianza|penalización|gastos de envío
+desconto|abatimento|adiantamento|caução|multa|frete`
 	// tooMuch is how a price is refused, and anotherTime are the words of one that was, or
 	// is to come.
 	tooMuch = `
@@ -161,11 +154,11 @@ hacia|sobre el|alrededor|a mediados|mediados|principios|antes|no antes
 por volta|meados|início|lá pelo|lá para|antes`
 	// reports are how people tell what somebody else says or thinks.
 	reports = `
-he says|she says|they say|he said|she said|they said|says|he thinks|she thinks|thinks|he reckons|reckons|claims|he claims|mentioned that|keeps saying|is saying|according to
-sagt|sagte|sagten|meint|meinte|behauptet|behaupten|erzählt|erzählte|erwähnte dass|glaubt|denkt|vermutet|laut
-dit que|dit qu|disent que|a dit|ont dit|pense que|pensent que|croit|prétend|raconte|racontait|a mentionné que|selon
-dice|dicen|dijo|dijeron|piensa|cree|cuenta|contó|mencionó que|afirma|según
-diz|dizem|disse|pensa|acha|acham|acredita|contou|mencionou que|afirma|segundo o|segundo a`
+he says|she says|they say|he said|she said|they said|says|he thinks|she thinks|thinks|he reckons|reckons|claims|he claims|keeps saying|is saying|according to
+sagt|sagte|sagten|meint|meinte|behauptet|behaupten|erzählt|erzählte|glaubt|denkt|vermutet|laut
+dit que|dit qu|disent que|a dit|ont dit|pense que|pensent que|croit|prétend|raconte|racontait|selon
+dice|dicen|dijo|dijeron|piensa|cree|cuenta|contó|afirma|según
+diz|dizem|disse|pensa|acha|acham|acredita|contou|afirma|segundo o|segundo a`
 	// daysOver are the words for what was done on a day that is over.
 	daysOver = `
 yesterday|last week|last month|the other day|this morning i|earlier today

@@ -30,8 +30,6 @@
 //     of others, laughed at, taken back later, of another time, or does not name what it
 //     would fill, is a question, whoever proposes it. A platform is believed only where
 //     it keeps the transcript to itself.
-//   - What another planner takes for a task or a ticket is written where the phrases hear
-//     the promise or the request as well; a ticket that nobody asks for is left out.
 //   - What is said or denied is told by the part of the sentence that names it, and what
 //     is taken back, asked, hoped or limited right after is a question. Where two planners
 //     heard the same in the same words, what only a single listener could not be sure of

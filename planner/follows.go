@@ -199,12 +199,11 @@ func (p *plan) asked(a *proposal) bool {
 	}
 	words := " " + strings.Join(wordsIn(strings.Join(sentences, " ")), " ") + " "
 	if a.tool.Object == "ticket" {
-		how := p.ticketAskedFor(*a)
-		if !hasAny(words, ticketWords) || a.tool.Operation == policy.Create && (how == nobodyAsks || p.refusedTicket(*a) || p.ofOurOwn(a.Evidence)) {
+		if !hasAny(words, ticketWords) || a.tool.Operation == policy.Create && (p.refusedTicket(*a) || p.ofOurOwn(a.Evidence)) {
 			p.drop(a.by, a.Tool, DroppedNotAsked)
 			return false
 		}
-		doubt(how != plainlyAsked, noTicketAsked)
+		doubt(!hasAny(words, ticketWords) || a.tool.Operation == policy.Create && !hasAny(words, askingWords), "nobody quite asked for a ticket")
 	}
 	for _, e := range a.Evidence {
 		doubt(p.impostor(e), "more than one of the name of who said it was there")
@@ -223,62 +222,18 @@ func (p *plan) asked(a *proposal) bool {
 	return true
 }
 
-// asking is how a ticket was asked for.
-type asking int
-
-const (
-	nobodyAsks asking = iota
-	somehowAsked
-	plainlyAsked
-)
-
-// ticketAskedFor says whether the phrases hear a ticket asked for in what is quoted; what
-// it is about they need not be able to tell. In a language that they don't hear it is
-// never plain, nor of somebody whom nobody knows.
-func (p *plan) ticketAskedFor(a proposal) asking {
-	if a.by == ByPhrases {
-		return plainlyAsked // who heard it has asked already, if it has to be
-	}
-	if a.tool.Operation != policy.Create {
-		return somehowAsked
-	}
-	h, how := p.heard(), nobodyAsks
-	for _, e := range a.Evidence {
-		in := p.passageOf(e)
-		for _, i := range p.heardIn(e) {
-			for _, part := range clausesOf(h.sentences[i].text) {
-				m, ok := ticketNew.inPart(h, i, part)
-				if !ok || h.refusedByOurs(i) || moodOf(in.sentence).loose {
-					continue
-				}
-				switch why, ok := h.ticketUntold(m); {
-				case !ok:
-				case why == "" && m.voice.side != unknown && !hasAny(plainWords(m.words, m.tongue), limits[m.tongue]):
-					return plainlyAsked
-				default:
-					how = somehowAsked
-				}
-			}
-		}
-		if said := spaced(in.sentence); isForeign(said) && hasAny(said, foreignAsking) {
-			how = max(how, somehowAsked)
-		}
-	}
-	return how
-}
-
 // refusedTicket says that no ticket is asked for where one is spoken of: it is not
 // wanted, or it is one that is there.
 func (p *plan) refusedTicket(a proposal) bool {
 	return p.refusedLater(a) || !slices.ContainsFunc(a.Evidence, func(e meeting.Evidence) bool {
 		in := p.passageOf(e)
 		refuses := func(text string, most int) bool {
-			return slices.ContainsFunc(strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(",;:.!?–—", r) }), func(c string) bool {
+			return slices.ContainsFunc(clausesOf(text), func(c string) bool {
 				return hasAny(spaced(c), ticketWords) && (hasAny(spaced(c), moodNot+elsewhereNot) || hasAny(spaced(c), offWords)) && len(contentWords(c)) <= most
 			})
 		}
 		// Who answers "no ticket" says it of this one, and who says more may speak of another.
-		if refuses(in.sentence, len(in.sentence)) || slices.ContainsFunc(append([]string{in.rest}, p.soonAfter(in, 4)...), func(text string) bool { return refuses(text, 2) }) {
+		if refuses(in.sentence, len(in.sentence)) || slices.ContainsFunc(append([]string{in.rest}, in.after...), func(text string) bool { return refuses(text, 2) }) {
 			return false
 		}
 		return slices.ContainsFunc(append([]string{in.sentence}, in.around()...), func(text string) bool {
@@ -286,15 +241,6 @@ func (p *plan) refusedTicket(a proposal) bool {
 			return hasAny(words, ticketWords) && len(thatTicket.FindAllString(words, -1)) < len(anyTicket.FindAllString(words, -1))
 		})
 	})
-}
-
-// soonAfter are the next segments of the same topic.
-func (p *plan) soonAfter(in passage, n int) []string {
-	segments, out := p.in.Meeting.Transcript.Segments, []string(nil)
-	for i := in.at + 1; in.at >= 0 && i < len(segments) && i <= in.at+n && segments[i].StartSeconds-segments[in.at].StartSeconds <= sameTopic; i++ {
-		out = append(out, clipBytes(segments[i].Text))
-	}
-	return out
 }
 
 // refusedLater says that somebody says later of the same thing that it needs no ticket.

@@ -114,10 +114,10 @@ func propose(m *meeting.Meeting, list ...meeting.ProposedAction) {
 	m.ProposedActions = slices.Clone(list)
 	for i, a := range list {
 		if len(a.Evidence) == 0 {
-			quote, speaker := "they told us", ""
+			quote := "they told us"
 			switch {
 			case strings.HasPrefix(a.Tool, "ticket."):
-				quote, speaker = "please open a ticket for", "Dana Host"
+				quote = "they want a ticket for"
 			case a.Tool == "deal.create":
 				quote = "we open a deal"
 			}
@@ -127,7 +127,7 @@ func propose(m *meeting.Meeting, list ...meeting.ProposedAction) {
 				}
 				quote += " " + strings.TrimSuffix(a.Properties[name], "T00:00:00Z")
 			}
-			m.ProposedActions[i].Evidence = []meeting.Evidence{{Quote: quote, Speaker: speaker}}
+			m.ProposedActions[i].Evidence = []meeting.Evidence{{Quote: quote}}
 		}
 		for _, e := range m.ProposedActions[i].Evidence {
 			m.Transcript.Segments = append(m.Transcript.Segments, meeting.Segment{Speaker: e.Speaker, Text: e.Quote, StartSeconds: float64(e.OffsetSeconds)})

@@ -23,11 +23,11 @@ il paraît|paraît il|on m a dit|j ai entendu|on dit|soi disant|à ce qu il para
 dicen que|me dijeron|me han dicho|he oído|oí que|se rumorea|al parecer|por lo visto
 dizem que|disseram|ouvi dizer|ouvi que|parece que|pelo que dizem|boatos`
 	moodLoose = `
-haha|ha ha|kidding|joking|just a joke|i wish|ballpark|don t nail me|don t hold me|i dunno|i don t know|not sure|more or less|somewhere between|give or take|roughly speaking|maybe|perhaps|or something|doesn t know yet|don t know yet|not decided|undecided
-scherz|spaß|witz|im scherz|war ein witz|keine ahnung|weiß nicht|mehr oder weniger|vielleicht|so ungefähr|man müsste mal|eventuell|weiß noch nicht|wissen noch nicht|steht noch nicht fest
-je plaisante|pour rire|blague|plus ou moins|je sais pas|je ne sais pas|peut être|à peu près|ne sait pas encore|ne savent pas encore
-es broma|en broma|bromeo|más o menos|no sé|no lo sé|quizá|quizás|tal vez|a lo mejor|no sabe|no saben|todavía no se sabe
-brincadeira|brincando|tô brincando|mais ou menos|não sei|talvez|sei lá|não sabe|não sabem|ainda não se sabe`
+haha|ha ha|kidding|joking|just a joke|i wish|ballpark|don t nail me|don t hold me|i dunno|i don t know|not sure|more or less|somewhere between|give or take|roughly speaking|maybe|perhaps|or something
+scherz|spaß|witz|im scherz|war ein witz|keine ahnung|weiß nicht|mehr oder weniger|vielleicht|so ungefähr|man müsste mal|eventuell
+je plaisante|pour rire|blague|plus ou moins|je sais pas|je ne sais pas|peut être|à peu près
+es broma|en broma|bromeo|más o menos|no sé|no lo sé|quizá|quizás|tal vez|a lo mejor
+brincadeira|brincando|tô brincando|mais ou menos|não sei|talvez|sei lá`
 	moodNot = `
 not|don t|doesn t|didn t|won t|isn t|aren t|wasn t|can t|cannot|never|no longer|haven t|hasn t|hold off|wait with
 nicht|nie|niemals|kein|keine|keinen|noch nicht|nicht mehr
@@ -102,8 +102,8 @@ func hasAny(words, table string) bool {
 	return false
 }
 
-// The words by which people speak of a ticket, of a deal, and of the day on which a deal
-// closes.
+// The words by which people ask for a ticket, open a deal, and speak of the day on
+// which a deal closes.
 const (
 	ticketWords = `
 ticket|tickets|support case|a case|the case|support request|service request|service call|incident|bug report|trouble ticket
@@ -111,6 +111,13 @@ tickets|störungsmeldung|störmeldung|supportanfrage|servicefall|supportfall|ser
 billet d incident|demande d assistance|demande de support|un incident|l incident
 incidencia|una incidencia|la incidencia|tique
 chamado|um chamado|o chamado|ocorrência`
+	askingWords = `
+open|opening|create|creating|log|logging|raise|raising|file|filing|make|put in|put it in|submit|start|set up|want|wants|need|needs|get|give|asked|please|can you|could you|i ll|let s
+leg|lege|legen|legst|anlegen|angelegt|mach|mache|machen|macht|aufmachen|öffne|öffnen|eröffne|eröffnen|erstelle|erstellen|erstellt|brauche|brauchen|bitte|möchte|möchten|will|wollen
+ouvre|ouvrez|ouvrir|ouvrons|crée|créez|créer|créons|fais|faites|faire|faut|voudrais|voudrait|besoin
+abre|abra|abrir|abro|abrimos|abres|ábreme|ábrame|ábrenos|ábranos|crea|cree|crear|creo|haz|haga|necesito|necesitamos|quiero|queremos|por favor
+abra|abre|abrir|abro|abrimos|cria|crie|criar|crio|faz|faça|preciso|precisamos|quero|queremos|por favor
+vroeg|vraagt|vragen|graag|maak|maken|aanmaken|apri|aprite|aprire|apriamo|vorrei`
 	dealWords = `
 deal|deals|opportunity|opportunities|pipeline
 deal|geschäft|vorgang|chance|verkaufschance|opportunity

@@ -44,12 +44,12 @@ func (r *resolver) names(ctx context.Context) error {
 			continue
 		}
 		searches++
-		result, err := r.crm.Search(ctx, hubspot.Plural(object), hubspot.SearchRequest{FilterGroups: groups, Properties: r.properties(object), Limit: mostFound})
+		result, err := r.crm.Search(ctx, types[object], hubspot.SearchRequest{FilterGroups: groups, Properties: r.properties(object), Limit: mostFound})
 		if r.denied(err, object) {
 			continue
 		}
 		if err != nil {
-			return fmt.Errorf("searching %s by name: %w", hubspot.Plural(object), err)
+			return fmt.Errorf("searching %s by name: %w", types[object], err)
 		}
 		if result.After != "" {
 			r.out.Cut = append(r.out.Cut, object)
@@ -177,7 +177,7 @@ func (r *resolver) colleagues(ctx context.Context, names []string) error {
 	if companies = unique(companies); len(companies) == 0 {
 		return nil
 	}
-	result, err := r.crm.BatchReadAssociations(ctx, hubspot.Plural("company"), hubspot.Plural("contact"), companies)
+	result, err := r.crm.BatchReadAssociations(ctx, types["company"], types["contact"], companies)
 	if r.denied(err, "contact") {
 		return nil
 	}
@@ -193,7 +193,7 @@ func (r *resolver) colleagues(ctx context.Context, names []string) error {
 		}
 	}
 	ids := sortedKeys(of)
-	slices.SortFunc(ids, func(a, b string) int { return hubspot.CompareIDs(b, a) })
+	slices.SortFunc(ids, func(a, b string) int { return compareIDs(b, a) })
 	if len(ids) > mostColleagues || len(result.After) > 0 {
 		r.out.Cut = append(r.out.Cut, "contact")
 		ids = ids[:min(len(ids), mostColleagues)]
@@ -201,7 +201,7 @@ func (r *resolver) colleagues(ctx context.Context, names []string) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	read, err := r.crm.BatchRead(ctx, hubspot.Plural("contact"), hubspot.BatchReadInput{Properties: r.properties("contact"), IDs: ids})
+	read, err := r.crm.BatchRead(ctx, types["contact"], hubspot.BatchReadInput{Properties: r.properties("contact"), IDs: ids})
 	if r.denied(err, "contact") {
 		return nil
 	}

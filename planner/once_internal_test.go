@@ -55,7 +55,7 @@ func TestOnceWithARef(t *testing.T) {
 func TestOnceOfTwoRefs(t *testing.T) {
 	t.Parallel()
 	const heard = "Please open a ticket for the frozen export and one for the broken clock."
-	in := talk("Jane Roe: "+heard, "Dana Host: Sure.")
+	in := talk("Jane Roe: " + heard)
 	evidence := []meeting.Evidence{{Quote: heard}}
 	in.Meeting.ProposedActions = []meeting.ProposedAction{
 		{Tool: "ticket.create", Ref: "t1", Properties: map[string]string{"subject": "Frozen export"}, Evidence: evidence},

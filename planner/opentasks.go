@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 
-	"github.com/debriefhq/debrief/hubspot"
 	"github.com/debriefhq/debrief/meeting"
 )
 
@@ -23,6 +22,6 @@ func (r *resolver) openTasks(ctx context.Context) error {
 		return err
 	}
 	r.out.Tasks = slices.DeleteFunc(r.out.Tasks, func(t Record) bool { return t.Properties["hs_task_status"] == "COMPLETED" })
-	slices.SortFunc(r.out.Tasks, func(a, b Record) int { return hubspot.CompareIDs(a.ID, b.ID) })
+	slices.SortFunc(r.out.Tasks, func(a, b Record) int { return compareIDs(a.ID, b.ID) })
 	return nil
 }

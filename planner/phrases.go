@@ -43,9 +43,9 @@ type heard struct {
 }
 
 // orAsk makes a question of it, if something speaks against writing it at once. The
-// first reason stays, but for one of mere strictness.
+// first reason stays.
 func (a *heard) orAsk(it bool, why string) *heard {
-	if a != nil && it && why != "" && (a.doubt == "" || isMere(a.doubt) && !isMere(why)) {
+	if a != nil && it && a.doubt == "" {
 		a.doubt = why
 	}
 	return a
@@ -162,23 +162,6 @@ func (r PhraseRule) listen(h *hearing, i int) *heard {
 		}
 	}
 	return nil
-}
-
-// inPart is where a part of a sentence says plainly what a rule hears, whatever else is
-// said beside it.
-func (r PhraseRule) inPart(h *hearing, i int, part string) (match, bool) {
-	s := h.sentences[i]
-	s.text = part
-	s.tokens, s.words = tokensOf(part)
-	for tongue, patterns := range r.patterns {
-		for _, p := range patterns {
-			if m, ok := p.find(s); ok && !unmeant(s.words, tongue) {
-				m.at, m.tongue = i, tongue
-				return m, true
-			}
-		}
-	}
-	return match{}, false
 }
 
 // propose is a proposal with the sentences as its quotation.

@@ -369,12 +369,12 @@ func (s sentence) textOf(from, to int) string {
 var harmless = [len(tongues)]*regexp.Regexp{
 	anyOf(`not a (?:cent|penny|dollar|pound|euro) (?:more|less)`, `no (?:problem|worries|rush|doubt)`, `not only`, `why not`, `(?:if|when) (?:that s|it s|you re) (?:ok|okay|fine|alright|happy)`,
 		`(?:check|see|ask|know|find out|tell you|confirm|clarify|look|verify) (?:if|whether)`, `(?:could|would|can|will) you(?: please)?`, `(?:shall|should|can|may|could) (?:i|we)`, `(?:i|we) (?:d|would) (?:like|ask)`,
-		`so (?:that )?(?:we|i|you|it|nothing|nobody) (?:don t|do not|won t|doesn t|(?:re|are|m|am|s|is) not|gets?).*`, `same as last year`, `without fail`, `(?:as|like) (?:i|we) said`, `if any(?:one|body) does`, `what (?:he|she|they) says?`, `don t (?:you )?(?:worry|forget)`, `or so we`, `not (?:euros?|dollars?|pounds?|francs?)`, `no ,`),
-	anyOf(`nicht (?:euro|franken|dollar|pfund)`, `kein(?:e)? (?:problem|sorge|thema)`, `(?:keinen )?cent mehr`, `nicht nur`, `(?:damit|dass) (?:wir|ich|das|es|nichts) .*`, `(?:könnten|würden|könntest|würdest) (?:sie|du)`,
-		`ich würde sie bitten`, `(?:ich hätte|wir hätten) (?:gern|gerne)`, `nicht vergessen`, `ohne weiteres`, `wenn (?:das|es) (?:okay|ok|recht) ist`, `(?:nachsehen|schauen|prüfen|klären|fragen) ob`),
-	anyOf(`pas un(?:e|)? (?:de plus|centime de plus|euro de plus)`, `pas de (?:souci|problème)s?`, `pour ne pas.*`, `(?:pourriez|pouvez|voudriez) vous`, `n oublie[zr]? pas`, `non (?:, )?pardon`, `s il (?:vous|te) pla[iî]t`, `voir si`, `vérifier si`, `sans faute`, `ne (?:t|vous) inquiète[zs]? pas`),
-	anyOf(`no (?:euros|dólares)`, `para (?:que )?no.*`, `no (?:hay problema|te preocupes|se preocupe)`, `podrías?`, `no (?:, )?perdón`, `no ,`, `ni un (?:euro|céntimo) más`, `sin (?:problema|falta)`, `ver si`, `comprobar si`),
-	anyOf(`não (?:euros|reais|dólares)`, `para não.*`, `não (?:tem problema|se preocupe)`, `poderia`, `não (?:, )?(?:desculpa|perdão)`, `não ,`, `nem um (?:centavo|real|euro) a mais`, `sem (?:problemas?|falta)`, `ver se`, `verificar se`, `confirmar se`),
+		`so (?:that )?(?:we|i|you|it|nothing|nobody) (?:don t|do not|won t|doesn t|gets?).*`, `same as last year`, `don t (?:worry|forget)`, `or so we`, `not (?:euros?|dollars?|pounds?|francs?)`, `no ,`),
+	anyOf(`nicht (?:euro|franken|dollar|pfund)`, `kein(?:e)? (?:problem|sorge|thema)`, `(?:keinen )?cent mehr`, `nicht nur`, `damit (?:wir|ich|das|es|nichts).*`, `(?:könnten|würden|könntest|würdest) (?:sie|du)`,
+		`ich würde sie bitten`, `(?:ich hätte|wir hätten) (?:gern|gerne)`, `nicht vergessen`, `wenn (?:das|es) (?:okay|ok|recht) ist`, `(?:nachsehen|schauen|prüfen|klären|fragen) ob`),
+	anyOf(`pas un(?:e|)? (?:de plus|centime de plus|euro de plus)`, `pas de (?:souci|problème)s?`, `pour ne pas.*`, `(?:pourriez|pouvez|voudriez) vous`, `n oublie[zr]? pas`, `non (?:, )?pardon`, `voir si`, `vérifier si`, `ne (?:t|vous) inquiète[zs]? pas`),
+	anyOf(`no (?:euros|dólares)`, `para (?:que )?no.*`, `no (?:hay problema|te preocupes|se preocupe)`, `podrías?`, `no (?:, )?perdón`, `no ,`, `ni un (?:euro|céntimo) más`, `sin problema`, `ver si`, `comprobar si`),
+	anyOf(`não (?:euros|reais|dólares)`, `para não.*`, `não (?:tem problema|se preocupe)`, `poderia`, `não (?:, )?(?:desculpa|perdão)`, `não ,`, `nem um (?:centavo|real|euro) a mais`, `sem problemas?`, `ver se`, `verificar se`, `confirmar se`),
 }
 
 func anyOf(patterns ...string) *regexp.Regexp {
@@ -384,18 +384,18 @@ func anyOf(patterns ...string) *regexp.Regexp {
 // The words beside those of mood.go that keep a rule from hearing: what is unsure, and
 // what is only planned or supposed.
 const phraseUnsure = `
-probably|might|could|would|should|approximately|hopefully|likely|thinking of|thinking about|considering|hope|hoping|try to|suppose|supposedly|imagine|pretend|hypothetically|one day|some day|eventually|at some point|in theory|would have|could have|i guess|dunno|until we|once|as soon as|when they|when you|when we|before we can|said they|said he|said she|told him|told her|told them|i said|we said|i told|we told|i was going to|i wanted to|we said we|he says|she says|they said|he said|she said
-wahrscheinlich|vermutlich|könnte|könnten|würde|würden|wäre|wären|hätte|hätten|sollte|sollten|ungefähr|etwa|circa|ca|rund|hoffentlich|irgendwann|überlege|überlegen|angenommen|theoretisch|womöglich|möglicherweise|versuche|ich sagte|hab ich gesagt|habe ich gesagt|ich habe gesagt|habe ihnen gesagt|denen gesagt|sagt er|sagte er|sagt sie|meinte|sobald|nachdem
-probablement|sans doute|pourrait|pourrais|serait|devrait|environ|autour de|éventuellement|un jour|imaginons|en théorie|j espère|essayer|essaie|dès que|quand vous|quand ils|une fois que|j ai dit|ai dit|on a dit|il a dit|elle a dit|ils ont dit
-probablemente|podría|podrían|sería|serían|debería|alrededor|aproximadamente|unos|unas|ojalá|algún día|en teoría|intentaré|espero|cuando|en cuanto|dije|dijimos|dijo que|dijeron|seguramente
-provavelmente|poderia|poderiam|seria|seriam|deveria|cerca de|aproximadamente|uns|umas|quem sabe|um dia|em teoria|vou tentar|espero|quando|assim que|eu disse|eu falei|dissemos|disse que|disseram|possivelmente`
+probably|might|could|would|should|approximately|hopefully|likely|thinking of|thinking about|considering|hope|hoping|try to|suppose|supposedly|imagine|pretend|hypothetically|one day|some day|eventually|at some point|in theory|would have|could have|i guess|dunno|until we|once|as soon as|when they|when you|when we|before we can|said they|said he|said she|told him|told her|told them|i said i|i was going to|i wanted to|we said we|he says|she says|they said|he said|she said
+wahrscheinlich|vermutlich|könnte|könnten|würde|würden|wäre|wären|hätte|hätten|sollte|sollten|ungefähr|etwa|circa|ca|rund|hoffentlich|irgendwann|überlege|überlegen|angenommen|theoretisch|womöglich|möglicherweise|versuche|sagt er|sagte er|sagt sie|meinte|sobald|nachdem
+probablement|sans doute|pourrait|pourrais|serait|devrait|environ|autour de|éventuellement|un jour|imaginons|en théorie|j espère|essayer|essaie|dès que|quand vous|quand ils|une fois que|il a dit|elle a dit|ils ont dit
+probablemente|podría|podrían|sería|serían|debería|alrededor|aproximadamente|unos|unas|ojalá|algún día|en teoría|intentaré|espero|cuando|en cuanto|dijo que|dijeron|seguramente
+provavelmente|poderia|poderiam|seria|seriam|deveria|cerca de|aproximadamente|uns|umas|quem sabe|um dia|em teoria|vou tentar|espero|quando|assim que|disse que|disseram|possivelmente`
 
 const phraseNot = `
-not|don t|doesn t|didn t|won t|isn t|aren t|wasn t|can t|cannot|never|no longer|haven t|hasn t|hold off|wait with|instead of|nobody|stop|cancel|forget|shouldn t|needn t|no need
-nicht|nie|niemals|kein|keine|keinen|keiner|nichts|statt|abwarten|vergiss|vergessen sie
-ne|n|pas|jamais|aucun|aucune|oublie|oubliez|plutôt que
-no|nunca|jamás|ningún|ninguna|tampoco|olvida|olvídate
-não|nem|nunca|jamais|nenhum|nenhuma|esquece|esqueça`
+not|don t|doesn t|didn t|won t|isn t|aren t|wasn t|can t|cannot|never|no longer|haven t|hasn t|hold off|wait with|instead of|nobody|without|stop|cancel|forget|shouldn t|needn t|no need
+nicht|nie|niemals|kein|keine|keinen|keiner|nichts|statt|ohne|abwarten|vergiss|vergessen sie
+ne|n|pas|jamais|aucun|aucune|sans|oublie|oubliez|plutôt que
+no|nunca|jamás|ningún|ninguna|tampoco|sin|olvida|olvídate
+não|nem|nunca|jamais|nenhum|nenhuma|sem|esquece|esqueça`
 
 // phraseNo are the words with which the next one takes something back.
 const phraseNo = `
@@ -429,14 +429,14 @@ func plainWords(words string, tongue int) string {
 // meant says that a sentence is what it says: not negated, conditional, hearsay, a
 // joke or done already, and not taken back by who speaks next.
 func (h *hearing) meant(i, tongue int) bool {
-	return !unmeant(h.sentences[i].words, tongue) && h.leftAsItIs(i, tongue)
-}
-
-// leftAsItIs says that a sentence is no joke or hearsay, and that nobody takes it back who
-// speaks next.
-func (h *hearing) leftAsItIs(i, tongue int) bool {
 	s := h.sentences[i]
-	words, t := plainWords(s.words, tongue), byTongue
+	words := plainWords(s.words, tongue)
+	t := byTongue
+	for _, table := range []string{t.not[tongue], t.unsure[tongue], t.condition[tongue], t.loose[tongue], t.done[tongue]} {
+		if hasAny(words, table) {
+			return false
+		}
+	}
 	if s.voice.side == written {
 		return true
 	}
@@ -459,12 +459,6 @@ func (h *hearing) leftAsItIs(i, tongue int) bool {
 		}
 	}
 	return true
-}
-
-// unmeant says that words are negated, conditional, unsure, loose or of what is done.
-func unmeant(words string, tongue int) bool {
-	words = plainWords(words, tongue)
-	return slices.ContainsFunc([]string{byTongue.not[tongue], byTongue.unsure[tongue], byTongue.condition[tongue], byTongue.loose[tongue], byTongue.done[tongue]}, func(table string) bool { return hasAny(words, table) })
 }
 
 // saysNo says that a sentence begins with a plain "no".

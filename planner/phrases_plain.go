@@ -37,7 +37,7 @@ const (
 var openers = regexp.MustCompile(`^ (?:(?:,|and|so|okay|ok|then|also|plus|yes|yeah|yep|yup|sure|well|right|great|perfect|alright|all right|good|fine|lovely|cool|awesome|super|brilliant|excellent|wonderful|now|oh|ah|um|uh|er|erm|hm|anyway|absolutely|definitely|certainly|thanks|thank you|` +
 	`meanwhile|in the meantime|after (?:this|the|our) (?:call|meeting)|from (?:my|our) side|on (?:my|our) (?:side|end)|for (?:my|our) part|no problem|no worries|of course|got it|understood|agreed|noted|will do|as (?:promised|discussed|agreed)|again|first|next|finally|otherwise|` +
 	`debrief|ich|wir|je|j|on|und|also|ja|jo|klar|gut|genau|alles klar|passt|prima|dann|danke|vielen dank|äh|ähm|na|na ja|nun|jetzt|noch|außerdem|zusätzlich|einverstanden|natürlich|gerne|gern|sehr gerne|selbstverständlich|wie (?:besprochen|versprochen)|mach ich|mache ich|in ordnung|von (?:meiner|unserer) seite|kein problem|` +
-	`et|est ce que|alors|donc|oui|bon|bien|très bien|parfait|d accord|entendu|super|merci|moi|nous|de (?:mon|notre) côté|bien sûr|c est noté|ensuite|puis|aussi|euh|ben|comme (?:prévu|convenu)|pas de (?:souci|problème)|avec plaisir|impeccable|` +
+	`et|alors|donc|oui|bon|bien|très bien|parfait|d accord|entendu|super|merci|moi|nous|de (?:mon|notre) côté|bien sûr|c est noté|ensuite|puis|aussi|euh|ben|comme (?:prévu|convenu)|pas de (?:souci|problème)|avec plaisir|impeccable|` +
 	`y|entonces|pues|sí|vale|claro|perfecto|de acuerdo|muy bien|bien|bueno|gracias|yo|nosotros|por (?:mi|nuestra) parte|además|también|luego|eh|genial|estupendo|por supuesto|sin problema|hecho|` +
 	`e|então|sim|tá|ok|claro|perfeito|combinado|certo|ótimo|beleza|obrigad[oa]|eu|nós|da (?:minha|nossa) parte|também|depois|bom|tudo bem|sem problemas?|pode deixar|fechado) )*$`)
 
@@ -67,11 +67,11 @@ func (h *hearing) leads(s sentence, first int, day []bool) bool {
 // limits are words of each language that set a limit to what a sentence says, or take
 // back a part of it.
 var limits = lines(`
-if|but|although|though|however|unless|except|otherwise|instead|rather|actually|sorry|i mean|or|or so|apparently|when|whenever|once|after|before|until|till|depending|subject to|pending|assuming|provided|given that|ideally|at the earliest|earliest|or something|i think|i believe|we think|supposed to|meant to|in case|so that|pretty sure|fairly sure|expect|expecting|plan to|planning to|aim|aiming|either|neither|every|each|usually|normally|always|generally|typically|without
-wenn|falls|aber|obwohl|sonst|außer|statt|eigentlich|entschuldigung|beziehungsweise|oder|je nachdem|idealerweise|frühestens|nachdem|bevor|vorbehaltlich|notfalls|quasi|quatsch|glaube|glaub|denke|denk|meine|schätze|wohl|sagen wir|entweder|immer|jeden|jede|jedes|normalerweise|üblicherweise|meistens|allerdings|zumindest|ohne
-si|mais|sauf|sinon|plutôt|enfin|pardon|ou|selon|idéalement|au plus tôt|après|avant|quand|lorsque|quitte à|normalement|en principe|je crois|je pense|on pense|disons|soit|chaque|toujours|d habitude|cependant|pourtant|dès|sans
-si|pero|salvo|excepto|si no|perdón|digo|o|según|idealmente|como pronto|después|antes|cuando|normalmente|en principio|creo|pienso|digamos|cada|siempre|aunque|sin|hasta
-se der|se puder|se possível|se conseguir|mas|salvo|exceto|senão|aliás|desculpa|quer dizer|ou|conforme|idealmente|depois|antes|quando|normalmente|em princípio|acho|penso|digamos|cada|toda|todo|sempre|embora|porém|a não ser|sem`)
+if|but|although|though|however|unless|except|otherwise|instead|rather|actually|sorry|i mean|or|or so|apparently|when|whenever|once|after|before|until|till|depending|subject to|pending|assuming|provided|given that|ideally|at the earliest|earliest|or something|i think|i believe|we think|supposed to|meant to|in case|so that|pretty sure|fairly sure|expect|expecting|plan to|planning to|aim|aiming|either|neither|every|each|usually|normally|always|generally|typically
+wenn|falls|aber|obwohl|sonst|außer|statt|eigentlich|entschuldigung|beziehungsweise|oder|je nachdem|idealerweise|frühestens|nachdem|bevor|vorbehaltlich|notfalls|quasi|quatsch|glaube|glaub|denke|denk|meine|schätze|wohl|sagen wir|entweder|immer|jeden|jede|jedes|normalerweise|üblicherweise|meistens|allerdings|zumindest
+si|mais|sauf|sinon|plutôt|enfin|pardon|ou|selon|idéalement|au plus tôt|après|avant|quand|lorsque|quitte à|normalement|en principe|je crois|je pense|on pense|disons|soit|chaque|toujours|d habitude|cependant|pourtant|dès
+si|pero|salvo|excepto|si no|perdón|digo|o|según|idealmente|como pronto|después|antes|cuando|normalmente|en principio|creo|pienso|digamos|cada|siempre|aunque|sin embargo|hasta
+se der|se puder|se possível|se conseguir|mas|salvo|exceto|senão|aliás|desculpa|quer dizer|ou|conforme|idealmente|depois|antes|quando|normalmente|em princípio|acho|penso|digamos|cada|toda|todo|sempre|embora|porém|a não ser`)
 
 // tails are how people go on when all is said: what stands behind them gives a reason
 // or is a courtesy.
@@ -123,16 +123,14 @@ func (h *hearing) unsettled(i, tongue int) string {
 	}
 	for n, r := range h.reply(i) {
 		words := plainWords(r.words, tongue)
-		colleague := !s.question && r.voice.side == ours && r.voice != s.voice && s.voice.side == ours
-		shares, _ := sharedWords(contentWords(r.text), contentWords(s.text))
 		switch {
-		case colleague && n < 4 && (n == 0 || shares > 0) && !h.ownAffair(r, s) && hasAny(words, "i|i ll|me|ich|je|j|moi|yo|eu"):
-			return whoDoesIt
-		case n > 1 || h.ownAffair(r, s):
-		case n == 0 && r.question && !h.standsBy(i, r),
-			h.speaksOf(r, s, byTongue.not[tongue], shortAnswer), h.speaksOf(r, s, byTongue.done[tongue], shortAnswer), h.speaksOf(r, s, byTongue.loose[tongue], shortAnswer),
-			n == 0 && hasAny(words, byTongue.condition[tongue]), h.speaksOf(r, s, byTongue.condition[tongue], shortAnswer), hasAny(words, buts):
+		case n > 1:
+		case n == 0 && r.question,
+			hasAny(words, byTongue.not[tongue]), hasAny(words, byTongue.condition[tongue]), hasAny(words, byTongue.done[tongue]),
+			hasAny(words, buts), hasAny(words, byTongue.loose[tongue]):
 			return answered
+		case n == 0 && !s.question && r.voice.side == ours && r.voice != s.voice && s.voice.side == ours && hasAny(words, "i|i ll|me|ich|je|j|moi|yo|eu"):
+			return whoDoesIt
 		}
 	}
 	if i+1 < len(h.sentences) && h.sentences[i+1].turn == s.turn && h.near(i, i+1) {
@@ -142,69 +140,6 @@ func (h *hearing) unsettled(i, tongue int) string {
 		}
 	}
 	return ""
-}
-
-// speaksOf says that a part of an answer has one of the words of a table, and says it of
-// what is answered: it shares a word with it, or has so few that it is of nothing else.
-func (h *hearing) speaksOf(answer, s sentence, table string, short int) bool {
-	return slices.ContainsFunc(clausesOf(answer.text), func(c string) bool {
-		if !hasAny(spaced(c), table) {
-			return false
-		}
-		n, _ := sharedWords(contentWords(c), contentWords(s.text))
-		return n > 0 || len(wordsIn(c)) <= short
-	})
-}
-
-// objects says that who answers a promise may not take it as it is: they ask back about it
-// and are not told the same, or say of it that it is not so, done, or only on a condition.
-// What they say beside that is no objection, where two planners heard the promise.
-func (h *hearing) objects(i, tongue int) bool {
-	s := h.sentences[i]
-	for n, r := range h.reply(i) {
-		shares, _ := sharedWords(contentWords(r.text), contentWords(s.text))
-		switch {
-		case n > 1 || h.ownAffair(r, s):
-		case n == 0 && r.question && (shares > 0 || len(r.tokens) <= 3 || len(h.datesIn(r)) > 0) && !h.standsBy(i, r):
-			return true
-		case hasAny(plainWords(r.words, tongue), buts), slices.ContainsFunc([]string{byTongue.not[tongue], byTongue.done[tongue], byTongue.loose[tongue], byTongue.condition[tongue]}, func(table string) bool {
-			return (n == 0 || shares > 0) && h.speaksOf(r, s, table, shortAnswer-1)
-		}):
-			return true
-		}
-	}
-	return false
-}
-
-// shortAnswer is how many words a "we don't need it" has at most.
-const shortAnswer = 6
-
-// ownAffair says that who answers goes on with something of their own: they promise or ask
-// for what shares no word with what they answer.
-func (h *hearing) ownAffair(answer, s sentence) bool {
-	n, _ := sharedWords(contentWords(answer.text), contentWords(s.text))
-	return n == 0 && h.asksOrPromises(answer)
-}
-
-// standsBy says that who is asked back stays with what they said: they say yes, the day
-// again, or what they are asked; or nothing is asked but that day.
-func (h *hearing) standsBy(i int, question sentence) bool {
-	s := h.sentences[i]
-	same := func(x sentence) bool {
-		return slices.ContainsFunc(h.datesIn(s), func(d Dated) bool {
-			return slices.ContainsFunc(h.datesIn(x), func(o Dated) bool { return overlap(d, o) })
-		})
-	}
-	if same(question) && !slices.Contains(h.dayMarks(question).all, false) {
-		return true
-	}
-	for _, next := range h.sentences[i+1:] {
-		if next.turn == s.turn+2 && next.voice == s.voice {
-			n, _ := sharedWords(contentWords(question.text), contentWords(next.text))
-			return !next.question && (n > 0 || same(next) || slices.ContainsFunc(verbsBy[:], func(t verbTable) bool { return begins(plainWords(next.words, 0), t.yes) }))
-		}
-	}
-	return false
 }
 
 // afterCondition begins a sentence that holds only where the one before it does.

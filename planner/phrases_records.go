@@ -21,7 +21,7 @@ var (
 		"the":    `(?:the|this|that|our|your)`,
 	}
 	german = map[string]string{
-		"adv": `(?:(?:bitte|noch|gleich|dann|mal|auch|jetzt|da|dafür|dazu|hierzu|hierfür|deswegen|deshalb|daraus|mir|uns|dir|ihnen|euch|sie|ich|wir|du) )*`,
+		"adv": `(?:(?:bitte|noch|gleich|dann|mal|auch|jetzt|dafür|dazu|hierzu|hierfür|deswegen|deshalb|daraus|mir|uns|dir|ihnen|euch|sie|ich|wir|du) )*`,
 		"den": `(?:den|diesen|unseren|der|das)`,
 	}
 	french = map[string]string{
@@ -31,7 +31,7 @@ var (
 	}
 	spanish = map[string]string{
 		"adv":  `(?:(?:por favor|también|entonces|ya|nos|me|te|le) )*`,
-		"lead": `(?:[.,] (?:(?:entonces|pues|y|sí|vale|bueno) (?:, )?)*|(?:(?:me|nos) )?(?:puedes|puede|podéis|pueden|podrías|podría) |voy a |vamos a |hay que |quiero |queremos |(?:pidió|pide) |por favor (?:, )?|te |le |os |me |nos )`,
+		"lead": `(?:[.,] (?:(?:entonces|pues|y|sí|vale|bueno) (?:, )?)*|(?:puedes|puede|podéis|pueden|podrías|podría) |voy a |vamos a |hay que |quiero |queremos |(?:pidió|pide) |por favor (?:, )?|te |le |os |me |nos )`,
 		"deal": `(?:el negocio|la oportunidad|el trato|el deal|este negocio|esta oportunidad|este deal)`,
 	}
 	portuguese = map[string]string{
@@ -41,40 +41,35 @@ var (
 	}
 )
 
-// ticketNew hears what is asked for; what others propose as one is held against it, too.
-var ticketNew = PhraseRule{
-	Name:  "ticket-new",
-	Hears: "a ticket that is asked for: “please open a ticket for the frozen clock”",
-	cues:  "ticket|tickets|serviceticket|supportticket|case|support request|service request|bug report|chamado|incidencia|tique|tíquete",
-	by:    []side{ours, theirs, written}, asks: true,
-	patterns: [...][]pattern{
-		patterns(english, `{lead}{adv}(?:open|create|raise|log|file|make|submit|set up|put in|write|get|start) (?:me |us |you )?(?:a|an|another|one more) (?:new |urgent |high priority |separate |proper )*{ticket}(?P<about>{about})?`,
-			`{lead}{adv}(?:open|raise|log) (?:a|an|another) (?:new |urgent |high priority )*case(?P<about>{about})`,
-			`{lead}{adv}(?:put|get|have) (?:a|an|another) {ticket} (?:in|opened|open|raised|logged|created)(?P<about>{about})?`,
-			`{lead}{adv}(?:put|log|raise|file|record|treat|open|turn|make) (?P<subject>(?:\pL+ ){1,6}?)(?:(?:in |down )?as a|into a) {ticket}`,
-			`(?:i|we) (?:(?:d|would) like|want|need|ll need) (?:a|an|another) (?:new |urgent |high priority |separate )*{ticket}(?P<about>{about})?`,
-			`(?:asked|asks) for (?:a|an) (?:new |urgent |high priority )*{ticket}(?P<about>{about})?`,
-			`(?:i m|we re|i am|we are) (?:opening|creating|raising|logging|filing) (?:a|an|another) (?:new )?{ticket}(?P<about>{about})?`),
-		patterns(german, `(?:leg|lege|legen|legst|mach|mache|machen|machst|erstell|erstelle|erstellen|eröffne|eröffnen|öffne|schreib|schreibe|schreiben) {adv}(?:ein|eins|noch ein|ein neues|ein eigenes) (?:neues |eigenes |dringendes )*(?:service|support)?ticket(?P<about> (?:zu|zur|zum|für|wegen|über|mit))?`,
-			`(?:bitte|können sie|könnten sie|kannst du|könntest du|soll|sollen|werde|werden|möchte|hat gebeten) {adv}(?:ein|noch ein) (?:neues |eigenes |dringendes )*(?:service|support)?ticket(?P<about> (?:zu|zur|zum|für|wegen|über))? (?P<subject>(?:[^ ,.]+ ){0,10}?)(?:an ?zu ?legen|anlegen|anzulegen|erstellen|zu erstellen|eröffnen|zu eröffnen|aufmachen|aufzumachen|öffnen|schreiben|machen)`,
-			`(?:brauche|brauchen|bräuchte|bräuchten|möchte|möchten|hätte|hätten|wollen|will|bitte) {adv}(?:gern |gerne )?(?:ein|noch ein) (?:neues |eigenes |dringendes )*(?:service|support)?ticket(?P<about> (?:zu|zur|zum|für|wegen|über|mit))?`,
-			`(?:können sie|könnten sie|kannst du|könntest du) (?:für|zu|zum|zur|wegen) (?P<subject>(?:[^ ,.]+ ){1,4}?){adv}(?:ein|noch ein) (?:neues |eigenes |dringendes )*(?:service|support)?ticket (?:anlegen|erstellen|eröffnen|aufmachen|öffnen|schreiben|machen)`,
-			`(?:mach|mache|machen) (?:ich |wir |sie )?(?:da |daraus )*(?:ein )?(?:neues )?ticket (?:draus|daraus)`, `(?:nehme|nehmen|nimm) (?:ich |wir |sie )?(?P<subject>(?:\pL+ ){0,4}?)als ticket auf`),
-		patterns(french, `(?:a demandé|demande|demandent|il (?:me |nous )?faut|je veux|nous voulons|je voudrais|on voudrait|j ai besoin d|il nous faudrait) un (?:nouveau )?ticket(?: urgent)?(?P<about> (?:pour|sur|concernant|au sujet de|au sujet du|à propos de|à propos du))?`,
-			`(?:on|vous|nous) (?:ouvre|ouvrez|ouvrons|crée|créez|créons) un (?:nouveau )?ticket(?: urgent)?(?P<about> (?:pour|sur|concernant|au sujet de|au sujet du|à propos de|à propos du))?`,
-			`{lead}{adv}(?:créez|créer|crée|créons|ouvrez|ouvrir|ouvre|ouvrons|faites|faire|fais|enregistrez) {adv}un (?:nouveau )?(?:ticket|billet)(?: urgent)?(?P<about> (?:pour|sur|concernant|au sujet de|au sujet du|à propos de|à propos du))?`,
-			`je? (?:ouvre|crée) un (?:nouveau )?ticket(?: urgent)?(?P<about> (?:pour|sur|concernant|au sujet de|au sujet du|à propos de|à propos du))?`),
-		patterns(spanish, `(?:pidió|pide|necesito|necesitamos|quiero|queremos) (?:un|una) (?:nuev[oa] )?(?:ticket|tique|incidencia)(?: urgente)?(?P<about> (?:para|por|sobre|de))?`,
-			`{lead}{adv}(?:crea|cree|crear|crearé|creamos|creo|créame|abre|abra|abrir|abriré|abrimos|abro|ábreme|ábrenos|ábrame|ábranos|créanos|levanta|levantar|genera|generar) {adv}(?:un|una) (?:nuev[oa] )?(?:ticket|tique|incidencia)(?: urgente)?(?P<about> (?:para|por|sobre|de))?`),
-		patterns(portuguese, `(?:pediu|pede|preciso|precisamos|quero|queremos) (?:de )?(?:um|uma) (?:nov[oa] )?(?:ticket|chamado|tíquete)(?: urgente)?(?P<about> (?:para|pra|sobre|por causa do|por causa da|do|da))?`,
-			`{lead}{adv}(?:cria|crie|criar|crio|criamos|abre|abra|abrir|abro|abrimos|registra|registrar|registre) {adv}(?:um|uma) (?:nov[oa] )?(?:ticket|chamado|tíquete)(?: urgente)?(?P<about> (?:para|pra|sobre|por causa do|por causa da|do|da))?`),
-	},
-	propose: newTicket,
-}
-
 // recordRules are those that make records.
 var recordRules = []PhraseRule{
-	ticketNew,
+	{
+		Name:  "ticket-new",
+		Hears: "a ticket that is asked for: “please open a ticket for the frozen clock”",
+		cues:  "ticket|tickets|serviceticket|supportticket|case|support request|service request|bug report|chamado|incidencia|tique|tíquete",
+		by:    []side{ours, theirs, written}, asks: true,
+		patterns: [...][]pattern{
+			patterns(english, `{lead}{adv}(?:open|create|raise|log|file|make|submit|set up|put in|write|get|start) (?:me |us |you )?(?:a|an|another|one more) (?:new |urgent |high priority |separate |proper )*{ticket}(?P<about>{about})?`,
+				`{lead}{adv}(?:open|raise|log) (?:a|an|another) (?:new |urgent |high priority )*case(?P<about>{about})`,
+				`{lead}{adv}(?:put|get|have) (?:a|an|another) {ticket} (?:in|opened|open|raised|logged|created)(?P<about>{about})?`,
+				`{lead}{adv}(?:put|log|raise|file|record|treat|open|turn|make) (?P<subject>(?:\pL+ ){1,6}?)(?:(?:in |down )?as a|into a) {ticket}`,
+				`(?:i|we) (?:(?:d|would) like|want|need|ll need) (?:a|an|another) (?:new |urgent |high priority |separate )*{ticket}(?P<about>{about})?`,
+				`(?:i m|we re|i am|we are) (?:opening|creating|raising|logging|filing) (?:a|an|another) (?:new )?{ticket}(?P<about>{about})?`),
+			patterns(german, `(?:leg|lege|legen|legst|mach|mache|machen|machst|erstell|erstelle|erstellen|eröffne|eröffnen|öffne|schreib|schreibe|schreiben) {adv}(?:ein|eins|noch ein|ein neues|ein eigenes) (?:neues |eigenes |dringendes )*(?:service|support)?ticket(?P<about> (?:zu|zur|zum|für|wegen|über|mit))?`,
+				`(?:bitte|können sie|könnten sie|kannst du|könntest du|soll|sollen|werde|werden|möchte|hat gebeten) {adv}(?:ein|noch ein) (?:neues |eigenes |dringendes )*(?:service|support)?ticket(?P<about> (?:zu|zur|zum|für|wegen|über))? (?P<subject>(?:[^ ,.]+ ){0,10}?)(?:an ?zu ?legen|anlegen|anzulegen|erstellen|zu erstellen|eröffnen|zu eröffnen|aufmachen|aufzumachen|öffnen|schreiben|machen)`,
+				`(?:brauche|brauchen|bräuchte|bräuchten|möchte|möchten|hätte|hätten|wollen|will|bitte) {adv}(?:gern |gerne )?(?:ein|noch ein) (?:neues |eigenes |dringendes )*(?:service|support)?ticket(?P<about> (?:zu|zur|zum|für|wegen|über|mit))?`,
+				`(?:mach|mache|machen) (?:ich |wir |sie )?(?:da |daraus )*(?:ein )?(?:neues )?ticket (?:draus|daraus)`, `(?:nehme|nehmen|nimm) (?:ich |wir |sie )?(?P<subject>(?:\pL+ ){0,4}?)als ticket auf`),
+			patterns(french, `(?:il (?:me |nous )?faut|je veux|nous voulons|je voudrais|on voudrait|j ai besoin d|il nous faudrait) un (?:nouveau )?ticket(?: urgent)?(?P<about> (?:pour|sur|concernant|au sujet de|au sujet du|à propos de|à propos du))?`,
+				`(?:on|vous|nous) (?:ouvre|ouvrez|ouvrons|crée|créez|créons) un (?:nouveau )?ticket(?: urgent)?(?P<about> (?:pour|sur|concernant|au sujet de|au sujet du|à propos de|à propos du))?`,
+				`{lead}{adv}(?:créez|créer|crée|créons|ouvrez|ouvrir|ouvre|ouvrons|faites|faire|fais|enregistrez) {adv}un (?:nouveau )?(?:ticket|billet)(?: urgent)?(?P<about> (?:pour|sur|concernant|au sujet de|au sujet du|à propos de|à propos du))?`,
+				`je? (?:ouvre|crée) un (?:nouveau )?ticket(?: urgent)?(?P<about> (?:pour|sur|concernant|au sujet de|au sujet du|à propos de|à propos du))?`),
+			patterns(spanish, `(?:necesito|necesitamos|quiero|queremos) (?:un|una) (?:nuev[oa] )?(?:ticket|tique|incidencia)(?: urgente)?(?P<about> (?:para|por|sobre|de))?`,
+				`{lead}{adv}(?:crea|cree|crear|crearé|creamos|creo|créame|abre|abra|abrir|abriré|abrimos|abro|ábreme|ábrenos|ábrame|ábranos|créanos|levanta|levantar|genera|generar) {adv}(?:un|una) (?:nuev[oa] )?(?:ticket|tique|incidencia)(?: urgente)?(?P<about> (?:para|por|sobre|de))?`),
+			patterns(portuguese, `(?:preciso|precisamos|quero|queremos) (?:de )?(?:um|uma) (?:nov[oa] )?(?:ticket|chamado|tíquete)(?: urgente)?(?P<about> (?:para|pra|sobre|por causa do|por causa da|do|da))?`,
+				`{lead}{adv}(?:cria|crie|criar|crio|criamos|abre|abra|abrir|abro|abrimos|registra|registrar|registre) {adv}(?:um|uma) (?:nov[oa] )?(?:ticket|chamado|tíquete)(?: urgente)?(?P<about> (?:para|pra|sobre|por causa do|por causa da|do|da))?`),
+		},
+		propose: newTicket,
+	},
 	{
 		Name:  "deal-new",
 		Hears: "a deal that one of yours opens or asks for by name: “I'll open a deal, Tidewell locks”",
@@ -103,9 +98,12 @@ const mostTitle = 120
 // newTicket proposes a ticket about what it is asked for. Where that was said before,
 // nobody who answers takes it on, or it was told and not asked, it is a question.
 func newTicket(h *hearing, m match) *heard {
-	untold, ok := h.ticketUntold(m)
-	if !ok {
-		return nil
+	said := m.words[m.index[0]:m.index[1]]
+	switch {
+	case m.question && m.voice.side == ours && !h.agreed(m.at):
+		return nil // who asks whether to open one has to be answered
+	case m.voice.side == theirs && hasAny(said, doingIt):
+		return nil // they open one themselves
 	}
 	subject, quoted, before := m.group("subject"), []int{m.at}, false
 	if subject == "" && m.group("about") != "" {
@@ -136,24 +134,9 @@ func newTicket(h *hearing, m match) *heard {
 	}
 	return h.propose("ticket.create", meeting.RecordRef{}, properties, quoted...).
 		orAsk(before || pointsOnly(subject), whatItIs).
-		orAsk(true, untold).
+		orAsk(m.voice.side == theirs && !h.takenOn(m.at), notAgreed).
+		orAsk(m.voice.side != written && hasAny(said, "asked|asks|want|wants|wanted|told|pidió|pide|pediu|pede|demandé|hat gebeten") && !hasAny(said, "i want|we want|ich möchte|wir möchten"), notAsked).
 		orAsk(told, aside)
-}
-
-// ticketUntold says why a ticket is asked about that a sentence speaks of; it is none
-// where they open one themselves, or nobody answers who asks whether to.
-func (h *hearing) ticketUntold(m match) (why string, ok bool) {
-	said := m.words[m.index[0]:m.index[1]]
-	switch {
-	case m.question && m.voice.side == ours && !h.agreed(m.at), m.voice.side == theirs && hasAny(said, doingIt):
-		return "", false
-	case m.voice.side == theirs && !h.takenOn(m.at):
-		return notAgreed, true
-	case m.voice.side != written && hasAny(said, "asked|asks|want|wants|wanted|told|pidió|pide|pediu|pede|demandé|demande|demandent|hat gebeten") && !hasAny(said, "i want|we want|ich möchte|wir möchten"):
-		return notAsked, true
-	default:
-		return "", true
-	}
 }
 
 // doingIt is how people say that they do it themselves.
@@ -165,25 +148,12 @@ func (h *hearing) takenOn(i int) bool {
 	if len(reply) == 0 || reply[0].voice.side != ours {
 		return false
 	}
-	return h.agreed(i) || slices.ContainsFunc(reply[:min(2, len(reply))], func(r sentence) bool {
-		words := plainWords(r.words, 0)
-		return !r.question && (hasAny(words, takingOn) || (hasAny(words, doingIt) || hasAny(words, ticketWords)) && hasAny(words, opening))
-	})
+	words := plainWords(reply[0].words, 0)
+	return h.agreed(i) || !reply[0].question && (hasAny(words, "will do|mach ich|je m en occupe|me encargo|pode deixar") || hasAny(words, doingIt) && hasAny(words, opening))
 }
-
-// refusedByOurs says that one of the organization's own answers that they don't.
-func (h *hearing) refusedByOurs(i int) bool {
-	reply := h.reply(i)
-	return len(reply) > 0 && !h.takenOn(i) && slices.ContainsFunc(reply[:min(2, len(reply))], func(r sentence) bool {
-		return !r.question && (r.voice.side == ours) != (h.sentences[i].voice.side == ours) && slices.ContainsFunc(clausesOf(r.text), func(c string) bool { return len(wordsIn(c)) <= shortAnswer && isDenied([]string{c}) })
-	})
-}
-
-// takingOn is how one says that one does what one is asked for.
-const takingOn = "will do|noted|got it|on it|mach ich|machen wir|nehme ich auf|nehmen wir auf|ist notiert|notiert|je m en occupe|je m en charge|c est noté|me encargo|anotado|apuntado|ahora mismo|pode deixar|anotei"
 
 // opening is what one does with a ticket.
-const opening = "opening|raising|logging|creating|filing|open|raise|log|create|file|lege|anlegen|mache|erstelle|ouvre|ouvrir|crée|créer|abro|abrir|creo|crear|crio|criar"
+const opening = "open|raise|log|create|file|lege|anlegen|mache|erstelle|ouvre|ouvrir|crée|créer|abro|abrir|creo|crear|crio|criar"
 
 var (
 	urgentTicket = regexp.MustCompile(` (?:urgent (?:support |service )?(?:ticket|case|request)|dringendes (?:\pL+)?ticket|(?:ticket|billet|incidencia|tique|chamado) urgente?) `)

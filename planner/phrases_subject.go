@@ -44,7 +44,7 @@ func (h *hearing) subjectOf(s sentence, p promise, owner string) subject {
 	rest := s.wordsOf(from, out.to, dropped)
 	out.several = s.promisesMore(p, out.to)
 	out.others = lets.MatchString(s.words)
-	out.pointing = (pointsOnly(rest) || asksHow.MatchString(" "+strings.ToLower(rest)+" ")) && (!calling[infinitive] || tongues[p.tongue] != "en")
+	out.pointing = pointsOnly(rest) && (!calling[infinitive] || tongues[p.tongue] != "en")
 	if !h.leads(s, p.first, out.left) {
 		// What stands before it may be what it is about: "The offer, I'll send it".
 		rest = strings.TrimSpace(rest + " (" + s.wordsOf(0, p.first, func(j int) bool { return out.left[j] }) + ")")
@@ -157,9 +157,6 @@ var pointing = wordSet(`it that this them those these one ones something everyth
 func pointsOnly(words string) bool {
 	return !slices.ContainsFunc(wordsIn(words), func(w string) bool { return len([]rune(w)) > 1 && !pointing[w] && strings.Trim(w, "0123456789") != "" })
 }
-
-// asksHow is how a title begins that says how something is that was named before.
-var asksHow = regexp.MustCompile(`^ (?:how|what|when|whether|if|where|wie|was|wann|ob|wo) (?:\pL+ ){0,3}?(?:it|them|ihn|ihm|es) `)
 
 // inGerman is a title whose verb stands at the end, behind what is done, unless that
 // begins with a preposition.

@@ -62,16 +62,16 @@ func verbTables() [len(tongues)]verbTable {
 				revise//revises; install//installs; test//tests; collect//collects; complete//completes; introduce//introduces; invite//invites; contact//contacts; chase//chases; reach//reaches; build//builds; fill//fills; let//lets;
 				text//texts; message//messages; set//sets; have//has; pass//passes; put//puts; pull//pulls; hand//hands; sign//signs; print//prints; add//adds; change//changes; correct//corrects; adjust//adjusts; compile//compiles; translate//translates; visit//visits; show//shows; present//presents; return//returns`,
 			will:      `(?:i|we) (?:ll|will|shall|m going to|am going to|re going to|are going to)|let me`,
-			willOther: `(?P<who>(?:\pL+ ){1,2})(?:will|is going to|s going to|ll)`,
+			willOther: `(?P<who>(?:\pL+ ){1,2})(?:will|is going to|ll)`,
 			ask:       `(?:(?P<who>\pL+) , )?(?:can|could|would|will) you|(?:(?P<who2>\pL+) , )?please`,
 			offer:     `(?:can|shall|should|may) (?:i|we)`,
 			me:        "i we", drop: "you them him her us",
 			yes: "yes|yeah|yep|yup|sure|ok|okay|will do|of course|absolutely|definitely|no problem|you got it|happy to|consider it done|fine|perfect|great|good|sounds good|works|that works|please do|please|thanks|thank you|lovely|certainly|i ll do that|i ll do it|can do",
 		},
 		{
-			forms: `schicken/schicke schick schicken/schickt; senden/sende send senden/sendet; zusenden; mailen/maile mailen/mailt; leiten/leite leiten/leitet; anrufen; rufen/rufe ruf rufen/ruft; melden/melde meld melden/meldet; vorbereiten; bereiten/bereite/bereitet; erstellen/erstelle erstellen/erstellt;
-				schreiben/schreibe schreib schreiben/schreibt; buchen/buche buchen/bucht; prüfen/prüfe prüf prüfen/prüft; klären/kläre klär klären/klärt; fragen/frage fragen/fragt; nachfragen; liefern/liefere liefern/liefert; bestellen/bestelle bestellen/bestellt; besorgen/besorge besorgen/besorgt;
-				organisieren/organisiere organisieren/organisiert; vereinbaren/vereinbare/vereinbart; einplanen; bringen/bringe bring bringen/bringt; kümmern/kümmere/kümmert; geben/gebe geb/gibt; führen/führe führ/führt; messen/messe/misst; anschauen; schauen/schaue schau/schaut; ansehen; stellen/stelle/stellt; reichen/reiche/reicht; legen/lege/legt;
+			forms: `schicken/schicke schicken/schickt; senden/sende senden/sendet; zusenden; mailen/maile mailen/mailt; leiten/leite leiten/leitet; anrufen; rufen/rufe rufen/ruft; melden/melde melden/meldet; vorbereiten; bereiten/bereite/bereitet; erstellen/erstelle erstellen/erstellt;
+				schreiben/schreibe schreib schreiben/schreibt; buchen/buche buchen/bucht; prüfen/prüfe prüfen/prüft; klären/kläre klären/klärt; fragen/frage fragen/fragt; nachfragen; liefern/liefere liefern/liefert; bestellen/bestelle bestellen/bestellt; besorgen/besorge besorgen/besorgt;
+				organisieren/organisiere organisieren/organisiert; vereinbaren/vereinbare/vereinbart; einplanen; bringen/bringe bringen/bringt; kümmern/kümmere/kümmert; geben/gebe/gibt; stellen/stelle/stellt; reichen/reiche/reicht; legen/lege/legt;
 				überarbeiten/überarbeite/überarbeitet; aktualisieren/aktualisiere/aktualisiert; bestätigen/bestätige/bestätigt; weiterleiten; zuschicken; fertigstellen; nachreichen; holen/hole/holt; laden/lade/lädt; testen/teste/testet; abstimmen; sprechen/spreche/spricht; ergänzen/ergänze/ergänzt; rechnen/rechne/rechnet; machen/mache mach machen/macht; besuchen/besuche/besucht; übersetzen/übersetze/übersetzt; zusammenstellen; informieren/informiere/informiert`,
 			will:      `(?:ich|wir) (?:werde|werden|kann gerne|kann|können gerne)|(?:werde|werden) (?:ich|wir)`,
 			willOther: `(?P<who>(?:\pL+ ){1,2})wird`,
@@ -100,7 +100,7 @@ func verbTables() [len(tongues)]verbTable {
 			willOther: `(?P<who>(?:\pL+ ){1,2})(?:va a)`,
 			ask:       `(?:(?P<who>\pL+) , )?(?:me |nos )?(?:puedes|puede|podrías|podría|podéis|pueden)|por favor`,
 			offer:     `(?:te|le|os|les) (?:puedo)|¿?puedo`,
-			me:        "yo te le les os lo la los las se", drop: "te le les os me nos yo se ya",
+			me:        "yo te le les os lo la se", drop: "te le les os me nos yo se ya",
 			yes: "sí|si|claro|vale|de acuerdo|perfecto|por supuesto|sin problema|hecho|muy bien|muy amable|gracias|estupendo|genial|ok|bien|encantad[oa]",
 		},
 		{

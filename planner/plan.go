@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/debriefhq/debrief/hubspot"
 	"github.com/debriefhq/debrief/meeting"
 	"github.com/debriefhq/debrief/policy"
 	"github.com/debriefhq/debrief/store"
@@ -134,8 +133,6 @@ type plan struct {
 	peopleWords map[string]bool
 	// capitals says of the words that were said whether one had a capital.
 	capitals map[string]bool
-	// hearing is the meeting as the phrases hear it: see heard.
-	hearing *hearing
 	// tasksProposed are drafted with the action items.
 	tasksProposed []proposal
 }
@@ -350,7 +347,7 @@ func (p *plan) finish() []store.Draft {
 		slices.SortFunc(d.Content.Associations, func(a, b store.AssociationRef) int {
 			return cmp.Or(
 				cmp.Compare(rank(policy.Tool{Object: a.Object}), rank(policy.Tool{Object: b.Object})),
-				cmp.Compare(a.Key, b.Key), hubspot.CompareIDs(a.RecordID, b.RecordID))
+				cmp.Compare(a.Key, b.Key), compareIDs(a.RecordID, b.RecordID))
 		})
 		if isLog := d.Tool.Object == "meeting" || d.Tool.Object == "note"; isLog && len(d.Content.Associations) == 1 && d.TargetID == "" {
 			// On nobody's timeline it would be lost.

@@ -61,35 +61,27 @@ var (
 		`assin\pL*|fech\pL*|encomend\pL*|` +
 		`getekend|tekenen|onderteken\pL*|handtekening|verlenging|bestelling|contratto|ordine|chius\pL*|chiud\pL*|rinnov\pL*`)
 	otherEvents = wordsPattern(`deliver\pL*|ship\pL*|install\pL*|go live|goes live|kick ?off|demo|visit\pL*|pilot|training|arriv\pL*|audit|fair|trade show|holiday\pL*|invoice\pL*|expir\pL*|inventory|move|moving|opening|calling|board meeting|year ends|telefon\pL*|\pL*sitzung|réunion|réunions|reunión|reunião|` +
-		`liefer\pL*|geliefert|auslieferung|\pL*montage|montier\pL*|\pL*urlaub|\pL*ferien|einbau\pL*|inbetriebnahme|\pL*schulung|einweisung|\pL*besuch|\pL*messe|urlaub|rechnung|umzug|eröffnung|ausliefer\pL*|` +
+		`liefer\pL*|geliefert|auslieferung|\pL*montage|montier\pL*|einbau\pL*|inbetriebnahme|\pL*schulung|einweisung|\pL*besuch|\pL*messe|urlaub|rechnung|umzug|eröffnung|ausliefer\pL*|` +
 		`livr\pL*|installation|démarrage|visite|salon|congés|facture|déménagement|ouverture|formation|` +
 		`entreg\pL*|instala\pL*|arranque|visita|feria|vacaciones|factura|mudanza|apertura|formación|` +
 		`feira|férias|fatura|mudança|abertura|formação|treinamento|` +
 		`levering|geleverd|oefening|installatie|consegna|installazione|visita`)
 	// theirStep is another's next step.
 	theirStep = wordsPattern(`(?:their|his|her|seine?\pL*|deren|leur|leurs) (?:next steps?|nächste\pL* schritt\pL*|prochaines? étapes?)`)
-	// amongOneself is how somebody tells of what is their own.
-	amongOneself = wordsPattern(`chez nous|bei uns|on our side|on our end|internally|intern|en interne|entre nosotros|internamente|por nuestra parte|do nosso lado`)
 	// aSum are the words by which a sum is a price, or what is agreed about one.
-	aSum = wordsPattern(`\pL*(?:price|pricing|cost|total|contract|offer|quote|deal|worth|budget|invoice|amount|sum)s?|costs|charge|fee|paying|pay|renewal|per year|a year|annual\pL*|agreed?|settled?|comes? to|altogether|all in|for the lot|set at|fixed at|done|sign\pL*|discount|order|licen[cs]es?|package|approved|final|firm|signed off|money|damage|tax|for \d+|for (?:` + numberWords() + `) \pL+|` +
-		`\pL*(?:preis|kosten|summe|vertrag|angebot|auftrag|budget|betrag|volumen|wert)s?e?n?|gesamt\pL*|insgesamt|kostet|zahlen|einigen|geeinigt|einverstanden|passt|machen wir|jährlich|im jahr|netto|brutto|pauschal\pL*|bleiben|bleibt|vereinbart|festgelegt|genehmigt|freigegeben|mwst|` +
-		`prix|tarif|coût|coûte|total|contrat|offre|devis|montant|budget|somme|fixée?|convenue?|d accord|entendu|par an|marché|ht|ttc|au total|en tout|revient|renouvellement|commande|validée?|tout compris|tva|` +
-		`precio|coste|costo|total|contrato|oferta|presupuesto|importe|suma|de acuerdo|al año|anual\pL*|queda|quedamos|fijad[oa]|acordad[oa]|cerramos|pedido|vale|renovación|aprobado|iva|incluido|` +
-		`preço|custo|valor|orçamento|proposta|montante|soma|por ano|fica|ficou|ficamos|acordad[oa]|fecha\pL*|combinado|renovação|aprovado|incluído|` +
+	aSum = wordsPattern(`\pL*(?:price|pricing|cost|total|contract|offer|quote|deal|worth|budget|invoice|amount|sum)s?|costs|charge|fee|paying|pay|renewal|per year|a year|annual\pL*|agreed?|settled?|comes? to|altogether|all in|for the lot|done|sign\pL*|discount|order|licen[cs]es?|package|approved|final|firm|signed off|money|damage|tax|for \d+|for (?:` + numberWords() + `) \pL+|` +
+		`\pL*(?:preis|kosten|summe|vertrag|angebot|auftrag|budget|betrag|volumen|wert)s?e?n?|gesamt\pL*|insgesamt|kostet|zahlen|einigen|geeinigt|einverstanden|passt|machen wir|jährlich|im jahr|netto|brutto|pauschal\pL*|bleiben|bleibt|genehmigt|freigegeben|mwst|` +
+		`prix|tarif|coût|coûte|total|contrat|offre|devis|montant|budget|somme|d accord|entendu|par an|marché|ht|ttc|au total|en tout|revient|renouvellement|commande|validée?|tout compris|tva|` +
+		`precio|coste|costo|total|contrato|oferta|presupuesto|importe|suma|de acuerdo|al año|anual\pL*|queda|quedamos|cerramos|pedido|vale|renovación|aprobado|iva|incluido|` +
+		`preço|custo|valor|orçamento|proposta|montante|soma|por ano|fica|ficamos|fecha\pL*|combinado|renovação|aprovado|incluído|` +
 		`bedrag|prijs|offerte|totaal|akkoord|exclusief|btw|prezzo|totale|offerta|preventivo|importo|va bene|confermato`)
 	// calledNext is how somebody calls it that, and so what is done next.
 	calledNext = wordsPattern(`next steps?|next thing|what s next|next up|next is|goes to \pL+ next|geht (?:es )?(?:zuerst|jetzt|dann)|passe d abord|va primero|vai primeiro|nächste\pL* (?:schritt\pL*|punkt)|als nächstes|danach|weiter geht|prochaines? étapes?|prochaine chose|la suite|ensuite|próximos? pasos?|siguientes? pasos?|lo siguiente|próximos? passos?|a seguir|volgende stap\pL*|prossim\pL+ pass\pL+`)
 )
 
-// budgetOf is what people have for something of their own.
-var budgetOf = regexp.MustCompile(` (?:budget|presupuesto|orçamento) (?:de|d) (\pL{4,}) | (?:communication|marketing|advertising|travel|training|werbe|reise)(?: )?budget `)
-
 // isASum says that a sum is a price: the talk around it tells so.
 func (p *plan) isASum(a proposal) bool {
 	return slices.ContainsFunc(a.Evidence, func(e meeting.Evidence) bool {
-		if m := budgetOf.FindStringSubmatch(spaced(p.passageOf(e).sentence)); len(m) > 1 && len(AmountsIn(m[1])) == 0 {
-			return false
-		}
 		return slices.ContainsFunc(p.passageOf(e).around(), func(text string) bool { return aSum.MatchString(spaced(text)) })
 	}) || p.echoed(a, "amount", "")
 }
@@ -98,7 +90,7 @@ func (p *plan) isASum(a proposal) bool {
 func (p *plan) isNext(a proposal) bool {
 	return slices.ContainsFunc(a.Evidence, func(e meeting.Evidence) bool {
 		in := p.passageOf(e)
-		return slices.ContainsFunc(append([]string{in.segment}, in.before[:min(2, len(in.before))]...), func(text string) bool { return calledNext.MatchString(spaced(text)) }) && !theirStep.MatchString(spaced(in.sentence)) && (p.isOurs(e.Speaker) || !amongOneself.MatchString(spaced(in.sentence)))
+		return slices.ContainsFunc(append([]string{in.segment}, in.before[:min(2, len(in.before))]...), func(text string) bool { return calledNext.MatchString(spaced(text)) }) && !theirStep.MatchString(spaced(in.sentence))
 	})
 }
 
@@ -115,17 +107,15 @@ func (p *plan) otherDayLater(a proposal) bool {
 	if a.said < 0 || len(about) == 0 || len(own) == 0 {
 		return false
 	}
-	contents, quoted := p.segmentContents(), contentWords(p.withoutPeople(p.sentencesOf(&a)))
+	contents := p.segmentContents()
 	for i := a.said + 1; i < len(contents); i++ {
-		n, _ := sharedWords(about, contents[i])
-		if m, _ := sharedWords(quoted, contents[i]); (n < min(2, len(about)) || n == 0) && m < 2 {
+		if n, _ := sharedWords(about, contents[i]); n < min(2, len(about)) || n == 0 {
 			continue
 		}
 		for _, sentence := range cutUp(clipBytes(p.in.Meeting.Transcript.Segments[i].Text)).parts {
-			n, _ := sharedWords(append(quoted, about...), contentWords(sentence))
+			n, _ := sharedWords(about, contentWords(sentence))
 			days := DatesIn(sentence, at)
-			speaker := p.in.Meeting.Transcript.Segments[i].Speaker
-			promisesOther := !sameSpeaker(speaker, a.Evidence[0].Speaker) && p.isOurs(speaker) != p.isOurs(a.Evidence[0].Speaker) && ofTheirOwn(spaced(sentence))
+			promisesOther := !sameSpeaker(p.in.Meeting.Transcript.Segments[i].Speaker, a.Evidence[0].Speaker) && ofTheirOwn(spaced(sentence))
 			if n > 0 && len(days) > 0 && !promisesOther && !moodOf(sentence).conditional && !slices.ContainsFunc(days, func(d Dated) bool {
 				return slices.ContainsFunc(own, func(o Dated) bool { return overlap(o, d) })
 			}) {

@@ -172,10 +172,6 @@ func (p *plan) bounded(a *proposal) bool {
 		p.drop(a.by, a.Tool, DroppedNicety)
 		return false
 	}
-	if !a.unheard && a.tool.Object == "task" && a.by != ByPhrases && p.answeredWithNo(*a) {
-		p.drop(a.by, a.Tool, DroppedTakenBack)
-		return false
-	}
 	if !a.unheard && a.tool == (policy.Tool{Object: "contact", Operation: policy.Create}) && a.unsupported["email"] != "" && !p.saysName(a.Properties["firstname"], a.Properties["lastname"]) {
 		p.drop(a.by, a.Tool, DroppedNobodyNamed)
 		return false
@@ -529,7 +525,7 @@ func (p *plan) settle(all []proposal, rivals []int, name string) {
 		loser := &all[i]
 		other := loser.Properties[name]
 		switch {
-		case same(name, value, other) || strings.EqualFold(value, other) || name == "jobtitle" && (oneHolds(value, other) || oneHolds(other, value)):
+		case same(name, value, other) || strings.EqualFold(value, other):
 			if p.weight(*loser, name) <= weight {
 				winner.Evidence = uniqueEvidence(append(winner.Evidence, loser.Evidence...))
 				winner.Confidence = lowest(winner.Confidence, loser.Confidence)
@@ -564,20 +560,19 @@ func (p *plan) takenBack(first, second proposal) bool {
 // Where two of them heard the same in the same words, they are none.
 var mereStrictness = []string{aside, whichDay, notOnTheList, whoItIs, oneSideSays, whatItIs, halfHeard, notNamedHere, onlySupposed, severalSaid}
 
-func isMere(why string) bool {
-	return slices.ContainsFunc(mereStrictness, func(m string) bool { return strings.HasSuffix(why, m) })
-}
-
 // agree lifts doubts of mere strictness from what two planners propose alike, of words
 // that were said in one place. What contradicts, denies or was hearsay stays.
 func (p *plan) agree(all []proposal, rivals []int, name string) {
 	alike := func(a, b proposal) bool {
 		return a.by != b.by && a.at == b.at && same(name, a.Properties[name], b.Properties[name]) && (a.said >= 0 && a.said == b.said || sameWords(a.Evidence[0].Quote, b.Evidence[0].Quote))
 	}
+	mere := func(why string) bool {
+		return slices.ContainsFunc(mereStrictness, func(m string) bool { return strings.HasSuffix(why, m) })
+	}
 	for _, i := range rivals {
 		if slices.ContainsFunc(rivals, func(j int) bool { return alike(all[i], all[j]) }) {
-			all[i].doubts = slices.DeleteFunc(slices.Clone(all[i].doubts), isMere)
-			if isMere(all[i].unsupported[name]) {
+			all[i].doubts = slices.DeleteFunc(slices.Clone(all[i].doubts), mere)
+			if mere(all[i].unsupported[name]) {
 				delete(all[i].unsupported, name)
 			}
 		}
@@ -609,12 +604,9 @@ func (p *plan) overtaken(first, second proposal, name string) bool {
 // first but that the other came later.
 func (p *plan) standAgainst(first, second proposal, name string) bool {
 	segments := p.in.Meeting.Transcript.Segments
-	return first.said >= 0 && second.said > first.said && len(first.wrong()) == 1 && strings.HasSuffix(first.unsupported[name], saidLater) &&
-		segments[first.said].Speaker != segments[second.said].Speaker && !p.overtaken(first, second, name) && !p.echoed(second, name, "") && !p.passageOf(second.Evidence[0]).saysYes() && !saysYes(p.passageOf(second.Evidence[0]).sentence)
+	return first.said >= 0 && second.said > first.said && len(first.doubts) == 0 && strings.HasSuffix(first.unsupported[name], saidLater) &&
+		segments[first.said].Speaker != segments[second.said].Speaker && !p.overtaken(first, second, name) && !p.echoed(second, name, "") && !p.passageOf(second.Evidence[0]).saysYes()
 }
-
-// oneHolds says that a title begins with another: "director" and "director of the hotel".
-func oneHolds(long, short string) bool { return strings.HasPrefix(spaced(long), spaced(short)) }
 
 // echoed says that somebody else repeats a value right after it was said; by is who, if
 // it has to be one.

@@ -91,7 +91,13 @@ func (r *Record) link(l Link) {
 		}
 	}
 	r.Links = append(r.Links, l)
-	slices.SortFunc(r.Links, func(a, b Link) int { return cmp.Or(cmp.Compare(a.Object, b.Object), hubspot.CompareIDs(a.ID, b.ID)) })
+	slices.SortFunc(r.Links, func(a, b Link) int { return cmp.Or(cmp.Compare(a.Object, b.Object), compareIDs(a.ID, b.ID)) })
+}
+
+// compareIDs orders HubSpot's IDs, which are numbers, by their size: the older
+// record first, nearly always.
+func compareIDs(a, b string) int {
+	return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
 }
 
 func byID(list []Record, id string) (Record, bool) {

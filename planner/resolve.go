@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -39,10 +40,16 @@ const (
 	// batches. A large customer's thousands are of no use to anybody; the newest
 	// are read, and Resolution.Cut says that there are more.
 	mostLinked = 3 * hubspot.MaxBatch
+	// A search's body may have 3,000 characters (developers.hubspot.com, "Search
+	// the CRM"); this much of it may be domains.
+	mostSearched = 2000
 )
 
-// objects are the object types that Debrief plans with.
-var objects = []string{"company", "contact", "deal", "meeting", "note", "task", "ticket"}
+// types are HubSpot's plural names of the object types that Debrief plans with.
+var types = map[string]string{
+	"contact": hubspot.Contacts, "company": hubspot.Companies, "deal": hubspot.Deals,
+	"ticket": hubspot.Tickets, "meeting": hubspot.Meetings, "note": hubspot.Notes, "task": hubspot.Tasks,
+}
 
 // read are the properties that planning needs of each object type, beside those
 // that proposals want to write.
@@ -73,9 +80,9 @@ func Resolve(ctx context.Context, crm CRM, in Subject) (Resolution, error) {
 		}
 	}
 	for _, list := range [][]Record{r.out.Contacts, r.out.Companies, r.out.Deals, r.out.Tickets, r.out.Meetings} {
-		slices.SortFunc(list, func(a, b Record) int { return hubspot.CompareIDs(a.ID, b.ID) })
+		slices.SortFunc(list, func(a, b Record) int { return compareIDs(a.ID, b.ID) })
 	}
-	slices.SortFunc(r.out.Owners, func(a, b Owner) int { return cmp.Or(cmp.Compare(a.Email, b.Email), hubspot.CompareIDs(a.ID, b.ID)) })
+	slices.SortFunc(r.out.Owners, func(a, b Owner) int { return cmp.Or(cmp.Compare(a.Email, b.Email), compareIDs(a.ID, b.ID)) })
 	slices.Sort(r.out.Cut)
 	r.out.Cut = slices.Compact(r.out.Cut)
 	return r.out, nil
@@ -90,7 +97,7 @@ func Reads(in Subject) bool {
 // ReadTools are the tools that [Resolve] reads with.
 func ReadTools() []policy.Tool {
 	tools := []policy.Tool{{Object: "owner", Operation: policy.Read}}
-	for _, object := range objects {
+	for _, object := range slices.Sorted(maps.Keys(types)) {
 		tools = append(tools, policy.Tool{Object: object, Operation: policy.Read})
 	}
 	return tools
@@ -278,16 +285,16 @@ func (r *resolver) batch(ctx context.Context, object, idProperty string, ids []s
 	if idProperty == "" {
 		ids = slices.DeleteFunc(ids, func(id string) bool {
 			_, known := byID(*r.list(object), id)
-			return known || !hubspot.IsID(id) // no record has such an ID
+			return known || strings.Trim(id, "0123456789") != "" // no record has such an ID
 		})
 	}
 	for chunk := range slices.Chunk(ids, hubspot.MaxBatch) {
-		result, err := r.crm.BatchRead(ctx, hubspot.Plural(object), hubspot.BatchReadInput{IDProperty: idProperty, Properties: r.properties(object), IDs: chunk})
+		result, err := r.crm.BatchRead(ctx, types[object], hubspot.BatchReadInput{IDProperty: idProperty, Properties: r.properties(object), IDs: chunk})
 		if r.denied(err, object) {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("reading %s: %w", hubspot.Plural(object), err)
+			return fmt.Errorf("reading %s: %w", types[object], err)
 		}
 		r.keep(object, result.Records)
 	}
@@ -371,8 +378,18 @@ func (r *resolver) companies(ctx context.Context) error {
 }
 
 func (r *resolver) searchCompanies(ctx context.Context, domains []string) error {
-	for _, request := range hubspot.CompaniesByDomain(unique(domains), r.properties("company")) {
-		result, err := r.crm.Search(ctx, hubspot.Companies, request)
+	domains = unique(domains)
+	for len(domains) > 0 {
+		n, size := 0, 0
+		for n < len(domains) && n < hubspot.MaxBatch && (n == 0 || size+len(domains[n])+3 <= mostSearched) {
+			size += len(domains[n]) + 3
+			n++
+		}
+		result, err := r.crm.Search(ctx, hubspot.Companies, hubspot.SearchRequest{
+			FilterGroups: []hubspot.FilterGroup{{Filters: []hubspot.Filter{{PropertyName: "domain", Operator: hubspot.In, Values: domains[:n]}}}},
+			Properties:   r.properties("company"),
+			Limit:        200,
+		})
 		if r.denied(err, "company") {
 			return nil
 		}
@@ -383,6 +400,7 @@ func (r *resolver) searchCompanies(ctx context.Context, domains []string) error 
 			r.out.Cut = append(r.out.Cut, "company")
 		}
 		r.keep("company", result.Records)
+		domains = domains[n:]
 	}
 	return nil
 }
@@ -424,10 +442,10 @@ func (r *resolver) relateOne(ctx context.Context, from, id string, to []string) 
 	for {
 		o := hubspot.GetOptions{Properties: r.properties(from)}
 		for _, other := range to {
-			o.Associations = append(o.Associations, hubspot.Plural(other))
+			o.Associations = append(o.Associations, types[other])
 		}
 		var err error
-		record, err = r.crm.Get(ctx, hubspot.Plural(from), id, o)
+		record, err = r.crm.Get(ctx, types[from], id, o)
 		if err == nil {
 			break
 		}
@@ -435,7 +453,7 @@ func (r *resolver) relateOne(ctx context.Context, from, id string, to []string) 
 			return nil // merged or archived since it was found
 		}
 		if !r.denied(err, from) {
-			return fmt.Errorf("reading one of the %s with what belongs to it: %w", hubspot.Plural(from), err)
+			return fmt.Errorf("reading one of the %s with what belongs to it: %w", types[from], err)
 		}
 		// Nothing was sent. What may be read is read without what may not.
 		before := len(to)
@@ -448,11 +466,11 @@ func (r *resolver) relateOne(ctx context.Context, from, id string, to []string) 
 	r.keep(from, []hubspot.Record{record})
 	for _, other := range to {
 		var linked []string
-		for _, a := range record.Associations[hubspot.Plural(other)] {
+		for _, a := range record.Associations[types[other]] {
 			linked = append(linked, a.ID)
 		}
 		linked = unique(linked)
-		_, cut := record.MoreAssociations[hubspot.Plural(other)]
+		_, cut := record.MoreAssociations[types[other]]
 		if choice := from == "contact" && other == "company" && len(linked) > 1; cut || choice {
 			// Which company is the primary one, the record itself does not say.
 			if err := r.follow(ctx, from, other, []string{id}); err != nil {
@@ -488,12 +506,12 @@ func (r *resolver) linkBoth(from, id string, to Link) {
 // follow reads the links of records of one type to another.
 func (r *resolver) follow(ctx context.Context, from, to string, ids []string) error {
 	for chunk := range slices.Chunk(ids, hubspot.MaxAssociationReads) {
-		result, err := r.crm.BatchReadAssociations(ctx, hubspot.Plural(from), hubspot.Plural(to), chunk)
+		result, err := r.crm.BatchReadAssociations(ctx, types[from], types[to], chunk)
 		if r.denied(err, to) {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("reading which %s belong to %s: %w", hubspot.Plural(to), hubspot.Plural(from), err)
+			return fmt.Errorf("reading which %s belong to %s: %w", types[to], types[from], err)
 		}
 		if len(result.After) > 0 {
 			r.out.Cut = append(r.out.Cut, to)
@@ -521,7 +539,7 @@ func (r *resolver) linkedIDs(object string) []string {
 	for id := range r.links[object] {
 		ids = append(ids, id)
 	}
-	slices.SortFunc(ids, func(a, b string) int { return hubspot.CompareIDs(b, a) })
+	slices.SortFunc(ids, func(a, b string) int { return compareIDs(b, a) })
 	if len(ids) > mostLinked {
 		r.out.Cut = append(r.out.Cut, object)
 		ids = ids[:mostLinked]
@@ -698,9 +716,9 @@ func (r *resolver) definitions(ctx context.Context) error {
 	}
 	for _, object := range sortedKeys(names) {
 		wanted := unique(names[object])
-		found, known, err := r.crm.Definitions(ctx, hubspot.Plural(object), wanted)
+		found, known, err := r.crm.Definitions(ctx, types[object], wanted)
 		if err != nil {
-			return fmt.Errorf("reading what %s have for properties: %w", hubspot.Plural(object), err)
+			return fmt.Errorf("reading what %s have for properties: %w", types[object], err)
 		}
 		if !known {
 			continue
@@ -767,11 +785,11 @@ func (r *resolver) pipelinesOf(ctx context.Context, object string) error {
 	for _, record := range *r.list(object) {
 		stages = append(stages, record.Properties[stageOf(object)])
 	}
-	pipelines, err := r.crm.Pipelines(ctx, hubspot.Plural(object), unique(stages)...)
+	pipelines, err := r.crm.Pipelines(ctx, types[object], unique(stages)...)
 	switch {
 	case r.denied(err, object):
 	case err != nil:
-		return fmt.Errorf("reading the pipelines of %s: %w", hubspot.Plural(object), err)
+		return fmt.Errorf("reading the pipelines of %s: %w", types[object], err)
 	case object == "deal":
 		r.out.DealPipelines = pipelines
 	default:
@@ -828,7 +846,7 @@ func companyOf(r Resolution, people People, p Person) (Record, found) {
 			}
 		}
 	}
-	slices.SortFunc(colleagues, func(a, b Link) int { return hubspot.CompareIDs(a.ID, b.ID) })
+	slices.SortFunc(colleagues, func(a, b Link) int { return compareIDs(a.ID, b.ID) })
 	return linkedCompany(r, slices.Compact(colleagues), p)
 }
 

@@ -23,7 +23,6 @@ const (
 	notToday      = "was said of another time"
 	ofOthers      = "it may have been said of others"
 	notPromised   = "nobody quite promised it"
-	noTicketAsked = "nobody quite asked for a ticket"
 	notYet        = "it was said of what is still to come"
 	onlySupposed  = "it was only supposed"
 	afterAnIf     = "it was said for a case that may not come"
@@ -52,6 +51,7 @@ func (p *plan) strictly(a *proposal) {
 	doubt(p.follows(*a), afterAnIf)
 	if a.tool.Object == "task" {
 		doubt(sayAny(p.clausesAbout(a.Evidence, p.withoutPeople(a.Properties["hs_task_subject"])), supposed) && !hasAny(sentence, askedOfUs), onlySupposed)
+		doubt(!p.promised(a.Evidence), notPromised)
 		doubt(hasAny(sentence, daysOver), "it may be done already")
 		doubt(p.unansweredTask(*a), asksOnly)
 		doubt(p.unrelated(*a, a.Properties["hs_task_subject"]), ofSomething)
@@ -60,8 +60,6 @@ func (p *plan) strictly(a *proposal) {
 		doubt(p.askedAmongThem(*a), ownAffair)
 		doubt(p.waitsForAnother(*a), notOfSpeaker)
 		doubt(p.amongOurs(a.Evidence) || p.amongThem(a.Evidence), ownAffair)
-		why := p.unpledged(*a)
-		doubt(why != "", why)
 		return
 	}
 	if a.tool.Operation == policy.Update {
@@ -103,8 +101,6 @@ func (p *plan) against(a proposal, d hubspot.Property, name, value string) strin
 		return notNamedHere
 	case name == "closedate" && !p.closes(a, value):
 		return notTheClose
-	case name == "jobtitle" && sayAny(p.clausesAbout(a.Evidence, value), alsoWords):
-		return notNamedHere
 	case name == "hs_next_step" && p.unrelated(a, value):
 		return notInTheWords
 	case name == "hs_next_step" && !p.isNext(a):
@@ -129,6 +125,26 @@ var freeText = []string{
 	"dealname", "subject", "hs_task_subject", "hs_task_body", "hs_task_status", "hs_note_body", "description", "content", "email", "phone", "mobilephone", "domain", "website", "name", "amount", "closedate",
 	"dealstage", "pipeline", "hs_pipeline", "hs_pipeline_stage", "deal_currency_code", "hubspot_owner_id", "hs_next_step",
 }
+
+// promised says that somebody says what they, or a colleague of whom they tell, will do;
+// or is asked to do.
+func (p *plan) promised(evidence []meeting.Evidence) bool {
+	return slices.ContainsFunc(evidence, func(e meeting.Evidence) bool {
+		sentence := p.passageOf(e).sentence
+		words := spaced(sentence)
+		text := spokenOf(sentence)
+		own := ofTheirOwn(words)
+		toUs := own || slices.ContainsFunc(youWords[:], func(line string) bool { return hasAny(words, line) })
+		willDo := hasAny(words, goingTo) || slices.ContainsFunc(strings.Fields(words), func(w string) bool {
+			return slices.ContainsFunc(verbsBy[:], func(t verbTable) bool { return delivering[t.other[w]] })
+		})
+		return own && !onlyPast.MatchString(words) || hasAny(words, askedOfUs) ||
+			(toUs || willDo) && slices.ContainsFunc(p.everyone(), func(n personName) bool { f, _ := n.in(text); return f > nickname })
+	})
+}
+
+// goingTo is how somebody tells what another will do.
+const goingTo = `will|going to|gonna|wird|va|vai|va a`
 
 // ofTheirOwn says that people say something of themselves. The words for it are others in
 // another language ("on", "le"), so that it counts which one they speak.
@@ -191,6 +207,9 @@ func (p *plan) everyone() []personName {
 	}
 	return names
 }
+
+// onlyPast is an English sentence of what the speaker did, and not of what they will do.
+var onlyPast = regexp.MustCompile(`^(?: (?:okay|ok|so|well|and|right|yeah|yes|then|oh))* (?:i|we) (?:\pL+ed|reset|sent|made|did|had|put|got|took|gave|told|wrote|set|found|ran|built|went|brought|fixed) (?:\S+ )*$`)
 
 // amongOurs says that the organization's own people say something to each other: nobody
 // from outside speaks right before or after, is spoken to, or is named.
@@ -265,12 +284,9 @@ func (p *plan) onlyAsked(a proposal) bool {
 }
 
 // saysYes says that who speaks next begins with a yes.
-func (in passage) saysYes() bool { return len(in.after) > 0 && saysYes(in.after[0]) }
-
-// saysYes says that a text begins with a yes.
-func saysYes(text string) bool {
-	return slices.ContainsFunc(verbsBy[:], func(t verbTable) bool {
-		return hasAny(" "+strings.Join(firstWords(spaced(text), 3), " ")+" ", t.yes)
+func (in passage) saysYes() bool {
+	return len(in.after) > 0 && slices.ContainsFunc(verbsBy[:], func(t verbTable) bool {
+		return hasAny(" "+strings.Join(firstWords(spaced(in.after[0]), 3), " ")+" ", t.yes)
 	})
 }
 
@@ -340,14 +356,11 @@ ya tenemos
 já temos`
 	// wasOnce is how people tell what they were, and refused that they turned something down.
 	wasOnce = `
-before this i was|before that i was|i was the|i was a|i was head|he was|she was
-davor war ich|vorher war ich|ich war|er war|sie war
-avant j étais|j étais|il était|elle était
-yo era|antes era|él era|ella era
-eu era|antes eu era|ele era|ela era`
-	// alsoWords make of what somebody is a thing beside their job.
-	alsoWords = `
-also|as well|auch|nebenbei|aussi|également|también|além disso|também`
+before this i was|before that i was|i was the|i was a|i was head
+davor war ich|vorher war ich|ich war
+avant j étais|j étais
+yo era|antes era
+eu era|antes eu era`
 	refused = `
 we said no|i said no|turned it down|turned them down|we refused
 abgelehnt|haben wir nein gesagt
@@ -413,7 +426,7 @@ func (p *plan) anotherLater(a proposal, value string) bool {
 		text := p.in.Meeting.Transcript.Segments[a.said+1+i].Text
 		for _, n := range AmountsIn(text) {
 			_, behind, ok := strings.Cut(words, " "+n.Text+" ")
-			if ok && alike(firstWord(behind), unit) && math.Abs(n.Value-target) >= 0.005 && !moodOf(text).conditional && !p.ofAnotherDeal(a, text) {
+			if ok && alike(firstWord(behind), unit) && math.Abs(n.Value-target) >= 0.005 && !moodOf(text).conditional {
 				return true
 			}
 		}
@@ -436,9 +449,6 @@ func (p *plan) sumLater(a proposal, value string) bool {
 		}
 	}
 	for i := a.said + 1; i < len(segments); i++ {
-		if sayAny(p.sayingSums(segments[i].Text), pastWords+others3rd+private+parts) {
-			continue // the price of another time, of others, or a part of one
-		}
 		other := slices.ContainsFunc(p.sums[i], func(n float64) bool { return math.Abs(n-target) > 0.005 && n > target/2 && n < 2*target })
 		if other && !p.ofAnotherDeal(a, segments[i].Text) {
 			if m := moodOf(segments[i].Text); !m.conditional && !m.hearsay {
@@ -447,11 +457,6 @@ func (p *plan) sumLater(a proposal, value string) bool {
 		}
 	}
 	return false
-}
-
-// sayingSums are the sentences of a text that say a number.
-func (p *plan) sayingSums(text string) []string {
-	return slices.DeleteFunc(cutUp(clipBytes(text)).parts, func(s string) bool { return len(sums(s)) == 0 })
 }
 
 // ofAnotherDeal says that a text names another deal than the one of a proposal.
@@ -520,11 +525,11 @@ var languages = []string{"english", "german", "french", "spanish", "portuguese",
 // supposed.
 const (
 	pastWords = `
-last year|last year s|used to|old contract|old deal|old order|originally|initially|had come to|had been|first draft|first offer|earlier offer|previously|formerly|back then|at the time|in the past
-letztes jahr|letzten jahr|alte vertrag|alten vertrag|alter vertrag|ursprünglich|zunächst|erster entwurf|erste angebot|früher|bisher|damals|vorher
-l an dernier|l année dernière|ancien contrat|initialement|avait été|avaient été|premier devis|première offre|auparavant|à l époque
-el año pasado|contrato anterior|contrato viejo|contrato antiguo|inicialmente|había sido|primera oferta|antes era|anteriormente|en su día
-ano passado|contrato antigo|contrato velho|inicialmente|tinha sido|primeira proposta|antigamente|anteriormente|na época`
+last year|last year s|used to|old contract|old deal|old order|previously|formerly|back then|at the time|in the past
+letztes jahr|letzten jahr|alte vertrag|alten vertrag|alter vertrag|früher|bisher|damals|vorher
+l an dernier|l année dernière|ancien contrat|auparavant|à l époque
+el año pasado|contrato anterior|contrato viejo|contrato antiguo|antes era|anteriormente|en su día
+ano passado|contrato antigo|contrato velho|antigamente|anteriormente|na época`
 	others3rd = `
 paid|they pay|they paid|pays|pay there|competitor|competitors|competition|my friend|a friend|our neighbours|the neighbours|the neighbors|sister company|parent company|headquarters|head office|their budget|their offer|another customer|other customers|other branch|other site|other plant
 zahlt|zahlen die|zahlen da|hat gezahlt|haben gezahlt|bezahlt|konkurrenz|wettbewerber|mitbewerber|nachbarn|mutterkonzern|die zentrale|andere kunden|schwesterfirma|andere filiale|anderen filiale|anderes werk|anderen werk

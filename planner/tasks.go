@@ -263,8 +263,7 @@ func (p *plan) propoundTask(all *[]todo, a proposal) {
 			!hasAny(spaced(p.passageOf(said).sentence), askedOfUs) && !hasAny(spaced(p.passageOf(a.Evidence[0]).sentence), askedOfUs)) {
 			continue // two people, two promises
 		}
-		near := said.OffsetSeconds > 0 && a.Evidence[0].OffsetSeconds > 0 && abs(said.OffsetSeconds-a.Evidence[0].OffsetSeconds) <= sameMoment ||
-			said.Source == a.Evidence[0].Source && said.Source != transcript && known.by != a.by // a line that was written says it once
+		near := said.OffsetSeconds > 0 && a.Evidence[0].OffsetSeconds > 0 && abs(said.OffsetSeconds-a.Evidence[0].OffsetSeconds) <= sameMoment
 		day, dated := p.dayIn(a.Evidence[0].Quote)
 		again := dated && day.Equal(known.DueAt) && said.Speaker == a.Evidence[0].Speaker
 		if p.sameTodo(known.Text, said.OffsetSeconds, subject, a.Evidence[0], again) || near && known.proposed && sameWords(said.Quote, a.Evidence[0].Quote) {
